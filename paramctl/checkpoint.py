@@ -1,0 +1,124 @@
+"""A checkpoint: a lazy, ordered mapping from parameter names to entries."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+from paramctl.dtypes import DType
+from paramctl.sources import Source
+
+Kind = Literal["parameter", "buffer"]
+
+
+class Storage(NamedTuple):
+    """Where bytes lie: `nbytes` of `source` from `offset` on.
+
+    Two entries share memory if and only if their storages are equal. `key` tells storages of one
+    source apart that have no bytes; `big_endian` is the order of an element's bytes.
+    """
+
+    source: Source
+    offset: int
+    nbytes: int
+    key: str = ""
+    big_endian: bool = False
+
+
+class Entry(NamedTuple):
+    """What a parameter is and where it lies; holds no values and knows no numpy and no torch.
+
+    `offset` and `strides` count elements, from the storage's start; `strides` None is row-major
+    and contiguous. `layout` is `strided` for a plain tensor, else says what it is (`sparse_coo`,
+    `quantized`, `meta`, `missing`, ...), and `parts` are then the plain tensors it is made of.
+    `kind` and `requires_grad` are None where the file does not know.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    storage: Storage | None
+    offset: int = 0
+    strides: tuple[int, ...] | None = None
+    kind: Kind | None = None
+    requires_grad: bool | None = None
+    layout: str = "strided"
+    parts: tuple["Entry", ...] = ()
+
+    @property
+    def numel(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that its values take, packed; of the parts where it is made of some."""
+        if self.layout == "strided":
+            return (self.numel * self.dtype.bits + 7) // 8
+        return sum(part.nbytes for part in self.parts)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """The first byte in the storage that belongs to it, and the one after the last."""
+        if not self.numel:
+            return (0, 0)
+        if self.strides is None:
+            last = self.offset + self.numel
+        else:
+            reach = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
+            last = self.offset + reach + 1
+        return (self.offset * self.dtype.bits // 8, (last * self.dtype.bits + 7) // 8)
+
+
+@dataclass(slots=True)
+class Checkpoint(Mapping[str, Entry]):
+    """The named entries of a model, in the file's order, and what else its file says.
+
+    Attributes:
+        file: what messages call the file.
+        format: the name of its format.
+        entries: name -> entry.
+        aliases: name -> the name under which the same storage was listed first.
+        overlaps: name -> a name before it with which it shares some bytes, but is not tied.
+        types: layer -> the name of its class, where the file knows.
+        metadata: what the file says beside tensors.
+        holds: which part of a nested checkpoint is listed, "" where there is but one.
+        others: the other parts of a nested checkpoint -> what each is, in a few words.
+        foreign: the classes and functions named in the file that a loader would import and run.
+        complaints: what is wrong with the file though it can be listed.
+    """
+
+    file: str
+    format: str
+    entries: dict[str, Entry]
+    aliases: dict[str, str] = field(default_factory=dict)
+    overlaps: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    holds: str = ""
+    others: dict[str, str] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class ReadOptions(NamedTuple):
+    """How to read a file.
+
+    `key` lists that part of a nested checkpoint, `everything` all of them. A header (of
+    safetensors, of an index) of more than `max_header_bytes` is not read. `follow` False refuses
+    shards that are symbolic links.
+    """
+
+    key: str = ""
+    everything: bool = False
+    max_header_bytes: int = 25_000_000
+    follow: bool = True

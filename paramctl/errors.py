@@ -1,0 +1,86 @@
+"""Everything that can go wrong, and the exit code each of it owns.
+
+* ParamctlError               70  a bug of ours
+  + UsageError                 2  options and arguments
+    - AddressError             2  an address that does not parse or names nothing
+  + MalformedError             3  the file is not what its format says
+  + UnsafeError                4  refused: reading on could do harm
+  + LimitError                 5  over a resource limit
+  + FileError                  6  the operating system said no
+
+Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+CLOSED_PIPE = 141
+
+
+class ParamctlError(Exception):
+    """What is wrong, in which file, where in it, and what to do next."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", file: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+        self.file = file
+
+    def __str__(self) -> str:
+        file = f"{self.file}: " if self.file else ""
+        where = f" ({self.where})" if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{file}{self.what}{where}{hint}"
+
+
+class UsageError(ParamctlError):
+    """An option, an argument or a combination of them that makes no sense."""
+
+    exit_code = 2
+
+
+class AddressError(UsageError):
+    """An address that does not parse, or that names nothing in the model."""
+
+
+class MalformedError(ParamctlError):
+    """A file that breaks its format's rules, or no format that paramctl knows."""
+
+    exit_code = 3
+
+
+class UnsafeError(ParamctlError):
+    """A file that asks for something a reader must not do."""
+
+    exit_code = 4
+
+
+class LimitError(ParamctlError):
+    """A file that needs more memory or time than a reader should give it."""
+
+    exit_code = 5
+
+
+class FileError(ParamctlError):
+    """A file that cannot be opened or read, or that changed meanwhile."""
+
+    exit_code = 6
+
+    @classmethod
+    def from_os(cls, error: OSError, file: str) -> "FileError":
+        """Wrap what the operating system said about `file`."""
+        return cls(error.strerror or str(error), file=file)
+
+
+@contextmanager
+def blaming(file: str) -> Iterator[None]:
+    """Name `file` in any error that passes through and names none yet."""
+    try:
+        yield
+    except ParamctlError as error:
+        error.file = error.file or file
+        raise

@@ -1,0 +1,174 @@
+"""Bytes by offset and length: a local file, standard input, a stretch of another source.
+
+Files are read with `pread`, never mapped: a mapped file that shrinks kills its reader.
+"""
+
+import os
+import stat
+import tempfile
+from abc import ABC, abstractmethod
+
+from paramctl.errors import FileError, LimitError, MalformedError, UsageError
+
+CHUNK = 1 << 20
+CLOSED = -1
+URL_SCHEMES = ("http://", "https://", "s3://", "gs://", "hf://")
+
+
+class Source(ABC):
+    """Random access to `size` bytes; `name` is what messages call it."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset` on.
+
+        Raises:
+            MalformedError: the range is not inside the source.
+            FileError: the bytes cannot be read, or the file changed since it was opened.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise MalformedError(
+                f"truncated: bytes {offset} to {offset + length} are asked for, "
+                f"there are {self.size}",
+                file=self.name,
+            )
+        return self._read(offset, length)
+
+    @abstractmethod
+    def _read(self, offset: int, length: int) -> bytes:
+        """Read a range that is known to be inside the source."""
+
+
+class FileSource(Source):
+    """A regular file, opened when bytes are asked for and checked to be the same file still."""
+
+    def __init__(self, path: str, *, follow: bool = True) -> None:
+        self.name = path
+        self.path = path
+        self._flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        if not follow:
+            self._flags |= os.O_NOFOLLOW
+        self._descriptor = CLOSED
+        self._identity: tuple[int, ...] = ()
+        self.size = self._open().st_size
+
+    @classmethod
+    def of_descriptor(cls, descriptor: int, name: str) -> "FileSource":
+        """Read a file that is open already."""
+        source = cls.__new__(cls)
+        source.name = name
+        source.path = ""
+        source._descriptor = descriptor  # noqa: SLF001 (a second constructor)
+        status = os.fstat(descriptor)
+        source._identity = _identity(status)  # noqa: SLF001
+        source.size = status.st_size
+        return source
+
+    def release(self) -> None:
+        """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
+        if self.path and self._descriptor != CLOSED:
+            os.close(self._descriptor)
+            self._descriptor = CLOSED
+
+    def check_unchanged(self) -> None:
+        """Raise FileError if the file is not the one that was opened, byte count and time."""
+        if self._descriptor != CLOSED and _identity(os.fstat(self._descriptor)) != self._identity:
+            raise FileError("file changed while it was read; try again", file=self.name)
+
+    def _open(self) -> os.stat_result:
+        try:
+            self._descriptor = os.open(self.path, self._flags)
+            status = os.fstat(self._descriptor)
+        except (OSError, ValueError) as error:
+            raise _os_error(error, self.name) from error
+        if not stat.S_ISREG(status.st_mode):
+            self.release()
+            raise FileError("not a regular file", file=self.name)
+        if self._identity and _identity(status) != self._identity:
+            raise FileError("file changed since it was listed; try again", file=self.name)
+        self._identity = _identity(status)
+        return status
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if self._descriptor == CLOSED:
+            self._open()
+        pieces = []
+        while length:
+            piece = self._pread(offset, length)
+            pieces.append(piece)
+            offset += len(piece)
+            length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _pread(self, offset: int, length: int) -> bytes:
+        try:
+            piece = os.pread(self._descriptor, length, offset)
+        except OSError as error:
+            raise FileError.from_os(error, self.name) from error
+        except MemoryError as error:
+            raise LimitError(f"no memory for {length} bytes", file=self.name) from error
+        if not piece:
+            raise FileError("file changed while it was read: it is shorter now", file=self.name)
+        return piece
+
+
+class Stretch(Source):
+    """The `size` bytes of another source that begin at `offset`."""
+
+    def __init__(self, source: Source, offset: int, size: int, name: str = "") -> None:
+        self.name = name or source.name
+        self.size = size
+        self._source = source
+        self._offset = offset
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._source.read(self._offset + offset, length)
+
+
+def open_path(path: str) -> FileSource:
+    """Open what the user named: a file is read in place, a pipe (`<(...)`) is spooled.
+
+    Raises:
+        FileError: there is no such file, or it is a directory or a device.
+    """
+    if path.startswith(URL_SCHEMES):
+        raise UsageError("URLs cannot be read", hint="download the file first", file=path)
+    try:
+        status = os.stat(path)
+        if stat.S_ISFIFO(status.st_mode):
+            with open(path, "rb", buffering=0) as pipe:
+                return spool(pipe.fileno(), path)
+    except (OSError, ValueError) as error:
+        raise _os_error(error, path) from error
+    return FileSource(path)
+
+
+def open_descriptor(descriptor: int, name: str) -> FileSource:
+    """Open standard input: a redirected file is read in place, a pipe is spooled."""
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            return FileSource.of_descriptor(descriptor, name)
+        return spool(descriptor, name)
+    except OSError as error:
+        raise FileError.from_os(error, name) from error
+
+
+def spool(descriptor: int, name: str) -> FileSource:
+    """Copy a pipe to an unnamed temporary file, a chunk at a time, and read that."""
+    with tempfile.TemporaryFile(buffering=0) as target:
+        while chunk := os.read(descriptor, CHUNK):
+            target.write(chunk)
+        return FileSource.of_descriptor(os.dup(target.fileno()), name)
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _os_error(error: OSError | ValueError, name: str) -> FileError:
+    if isinstance(error, OSError):
+        return FileError.from_os(error, name)
+    return FileError("no file can have this name", file=name)
