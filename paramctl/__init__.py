@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paramctl.checkpoint import Checkpoint as Checkpoint
+    from paramctl.checkpoint import Checkpoint
     from paramctl.formats import open_checkpoint as open  # noqa: A004 (paramctl.open is the door)
 
+__all__ = ["Checkpoint", "open"]
 __version__ = "0.1.0"
 
 

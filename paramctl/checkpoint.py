@@ -31,7 +31,8 @@ class Entry(NamedTuple):
     `offset` and `strides` count elements, from the storage's start; `strides` None is row-major
     and contiguous. `layout` is `strided` for a plain tensor, else says what it is (`sparse_coo`,
     `quantized`, `meta`, `missing`, ...), and `parts` are then the plain tensors it is made of.
-    `kind` and `requires_grad` are None where the file does not know.
+    `kind` and `requires_grad` are None where the file does not know. `subclass` names the class of
+    a tensor that is more than a `torch.Tensor`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     kind: Kind | None = None
     requires_grad: bool | None = None
     layout: str = "strided"
+    subclass: str = ""
     parts: tuple["Entry", ...] = ()
 
     @property
@@ -105,6 +107,12 @@ class Checkpoint(Mapping[str, Entry]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
+
+    def tied_to(self, name: str) -> tuple[str, ...]:
+        """Return the other names of the storage that `name` is a name of, in order."""
+        first = self.aliases.get(name, name)
+        group = [first, *(alias for alias, stored in self.aliases.items() if stored == first)]
+        return tuple(other for other in group if other != name)
 
     def __len__(self) -> int:
         return len(self.entries)

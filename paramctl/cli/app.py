@@ -1,0 +1,145 @@
+"""The program: its verbs, loaded when asked for, and what becomes of errors."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from paramctl import __version__
+from paramctl.cli.environment import ClosedPipeError, Environment
+from paramctl.errors import CLOSED_PIPE, LimitError, ParamctlError, UsageError
+from paramctl.views.escaping import escape
+
+PROGRAM = "paramctl"
+
+
+class Verb(NamedTuple):
+    """A verb: the panel of the help that it stands in, and its line there."""
+
+    panel: str
+    help: str
+
+
+VERBS = {
+    "ls": Verb("Look", "List a model's parameters: names, shapes, dtypes, sizes, ties."),
+    "show": Verb("Look", "Show the values of a parameter, a slice of one, or a whole layer."),
+    "meta": Verb("Look", "Show what a file says beside its tensors."),
+}
+EXAMPLES = """
+$ paramctl ls sample_models/mlp.pt
+$ paramctl show sample_models/mlp.pt '2.weight[0,:5]'
+$ paramctl meta sample_models/training.pt epoch
+"""
+
+
+def format_examples(examples: str) -> str:
+    """Lay examples out as an epilog whose line breaks Typer keeps."""
+    return "Examples:\n\n\b\n" + examples.strip().replace("\n\n", "\n\n\b\n")
+
+
+class VerbGroup(TyperGroup):
+    """The verbs; each lives in a file of `paramctl.cli` that is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
+        """Return the verbs in the help's order."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (Typer's signature)
+        """Import a verb and make it a command; None where there is no such verb."""
+        if cmd_name in VERBS and cmd_name not in self.commands:
+            verb, module = VERBS[cmd_name], import_module(f"paramctl.cli.{cmd_name}")
+            single = typer.Typer(add_completion=False)
+            single.command(
+                cmd_name,
+                help=verb.help,
+                rich_help_panel=verb.panel,
+                epilog=format_examples(module.EXAMPLES),
+            )(module.run)
+            self.commands[cmd_name] = typer.main.get_command(single)
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb that the arguments begin with.
+
+        Raises:
+            UsageError: there is none of this name; says the closest.
+        """
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
+
+            close = get_close_matches(args[0], VERBS, n=1) or ["--help"]
+            raise UsageError(f"no verb '{args[0]}'", hint=f"try '{PROGRAM} {close[0]}'")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=VerbGroup, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's callback)
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=format_examples(EXAMPLES))
+def paramctl(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Inspect saved models: what is in this file, what are its values."""
+    del version
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; nothing is raised but signals."""
+    environment = Environment()
+    try:
+        code = _run(environment, arguments)
+        environment.flush()
+    except ClosedPipeError:
+        environment.abandon_output()
+        return CLOSED_PIPE
+    except ParamctlError as error:
+        environment.abandon_output()
+        return _report(environment, error)
+    return code
+
+
+def _run(environment: Environment, arguments: Sequence[str]) -> int:
+    """Run one command line; errors become a line on stderr and an exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(list(arguments), PROGRAM, standalone_mode=False, obj=environment)
+    except ParamctlError as error:
+        return _report(environment, error)
+    except typer.TyperException as error:
+        return _report(environment, _usage_error(error))
+    except MemoryError:
+        return _report(environment, LimitError("out of memory"))
+    except ClosedPipeError:
+        raise
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _report(environment, _bug(error))
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> UsageError:
+    return UsageError(error.format_message().rstrip("."), hint=f"see '{PROGRAM} --help'")
+
+
+def _bug(error: Exception) -> ParamctlError:
+    what = f"a bug in {PROGRAM}: {type(error).__name__}: {error}"
+    return ParamctlError(what, hint="please report it; 'python -X dev' shows where")
+
+
+def _report(environment: Environment, error: ParamctlError) -> int:
+    environment.say(escape(str(error)))
+    return error.exit_code

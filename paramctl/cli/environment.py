@@ -1,0 +1,165 @@
+"""The world as the program meets it: streams, terminal, colour. Nobody else touches `sys`."""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NoReturn, TextIO
+
+from paramctl.errors import FileError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from paramctl.views.tree import Guides
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+Color = Literal["auto", "always", "never"]
+
+
+class ClosedPipeError(Exception):
+    """The reader of our output has gone; there is nobody left to tell."""
+
+
+class _Output(io.FileIO):
+    """A descriptor whose closed pipe is its own error: Typer would make exit code 1 of an EPIPE."""
+
+    def write(self, data: object) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type, return-value]
+        except BrokenPipeError:
+            raise ClosedPipeError from None
+        except OSError as error:
+            raise FileError.from_os(error, "standard output") from error
+
+
+class Environment:
+    """Standard streams and what they are connected to.
+
+    `color` is what `--color` says; `quiet` keeps notes off standard error.
+    """
+
+    def __init__(self) -> None:
+        self.color: Color = "auto"
+        self.quiet = False
+        self.out = self._open_stdout()
+        self.out_is_terminal = self.out is not None and self.out.isatty()
+        self.stdin_is_terminal = _is_open(STDIN) and os.isatty(STDIN)
+        self.stdin_offers_data = _is_open(STDIN) and _offers_data(STDIN)
+        self.model_variable = os.environ.get("PARAMCTL_MODEL", "")
+
+    def _open_stdout(self) -> TextIO | None:
+        """Take standard output over; None where it was closed before we came."""
+        if sys.stdout is None or not _is_open(STDOUT):
+            return None
+        buffered = io.BufferedWriter(_Output(STDOUT, "wb", closefd=False), 1 << 16)
+        out = io.TextIOWrapper(buffered, encoding=sys.stdout.encoding, errors="backslashreplace")
+        sys.stdout = out
+        return out
+
+    def write(self, text: str) -> None:
+        """Write data to standard output.
+
+        Raises:
+            FileError: standard output is closed, or its disk is full.
+        """
+        if self.out is None:
+            raise FileError("standard output is closed")
+        self.out.write(text)
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write data, one line each."""
+        self.write("".join(f"{line}\n" for line in lines))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write binary data to standard output."""
+        if self.out is None:
+            raise FileError("standard output is closed")
+        self.out.flush()
+        self.out.buffer.write(data)  # type: ignore[attr-defined]
+
+    def flush(self) -> None:
+        """Bring everything out, so that a full disk is an error and not a loss."""
+        if self.out is not None:
+            self.out.flush()
+
+    def say(self, message: str) -> None:
+        """Write a line of talk to standard error; where that is closed, say nothing."""
+        try:
+            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            sys.stderr.write(f"paramctl: {message}\n")
+        except (OSError, AttributeError, ValueError):
+            return
+
+    def note(self, message: str) -> None:
+        """Say what is good to know; `--quiet` leaves it out."""
+        if not self.quiet:
+            self.say(message)
+
+    def abandon_output(self) -> None:
+        """Point standard output at nothing, so that the interpreter's last flush is silent."""
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, STDOUT)
+
+    @property
+    def use_color(self) -> bool:
+        """Whether output is coloured: `--color`, then NO_COLOR, then whether it is a terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        return self.out_is_terminal and not os.environ.get("NO_COLOR")
+
+    @property
+    def width(self) -> int | None:
+        """The terminal's width in cells; None in a pipe, where nothing is cut."""
+        if not self.out_is_terminal:
+            return None
+        from shutil import get_terminal_size  # noqa: PLC0415 (only for terminals)
+
+        return get_terminal_size().columns
+
+    @property
+    def guides(self) -> "Guides":
+        """The strokes of trees that the output's encoding has."""
+        from paramctl.views.tree import ASCII_GUIDES, UNICODE_GUIDES  # noqa: PLC0415 (for trees)
+
+        encoding = self.out.encoding.lower() if self.out else "ascii"
+        return UNICODE_GUIDES if encoding.startswith("utf") else ASCII_GUIDES
+
+    def console(self) -> "Console":
+        """Return a Rich console on standard output."""
+        from rich.console import Console  # noqa: PLC0415 (only for terminals)
+
+        return Console(
+            file=self.out,
+            width=self.width or 1_000_000,
+            force_terminal=self.use_color,
+            no_color=not self.use_color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _offers_data(descriptor: int) -> bool:
+    """Whether a descriptor is a pipe, a socket or a file: /dev/null and a terminal offer none."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def die_of_signal(number: int) -> NoReturn:
+    """End as the signal ends a program, so that a shell's loop around it stops too."""
+    import signal  # noqa: PLC0415 (only for the end)
+
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)

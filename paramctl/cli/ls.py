@@ -1,0 +1,122 @@
+"""`paramctl ls`: list a model's parameters."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from paramctl.addresses import resolve_all
+from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.cli import options
+from paramctl.cli.environment import Environment
+from paramctl.cli.models import open_model, report_globals
+from paramctl.cli.options import DEFAULTS, ListingFormat
+from paramctl.errors import MalformedError
+from paramctl.views import text
+from paramctl.views.rows import Row, make_rows, total
+from paramctl.views.sorting import SortKey, sort_rows
+from paramctl.views.summary import header_line, total_line
+
+if TYPE_CHECKING:
+    from paramctl.views.tree import Line
+
+EXAMPLES = """
+paramctl ls model.pt
+paramctl ls model.safetensors '*.bias'
+paramctl ls gpt2/ --depth 2
+paramctl ls training.pt --key optimizer
+"""
+
+
+def run(
+    ctx: typer.Context,
+    arguments: options.ModelAndAddresses = None,
+    *,
+    form: Annotated[
+        ListingFormat | None,
+        typer.Option(
+            "--format",
+            help="How to list: a tree on a terminal, TSV in a pipe.",
+            show_default=False,
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            "--depth",
+            min=1,
+            metavar="N",
+            help="Show layers down to this depth.",
+            show_default=False,
+        ),
+    ] = None,
+    sort: Annotated[
+        SortKey, typer.Option("--sort", help="Order by the place in the file, by name, or by size.")
+    ] = "file",
+    no_fold: Annotated[
+        bool, typer.Option("--no-fold", help="Show sibling layers that repeat one by one.")
+    ] = False,
+    key: options.Key = "",
+    everything: options.Everything = False,
+    fail_on_globals: options.FailOnGlobals = False,
+    max_header_bytes: options.MaxHeaderBytes = DEFAULTS.max_header_bytes,
+    no_follow: options.NoFollow = False,
+    color: options.ColorMode = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """List a model's parameters."""
+    environment: Environment = ctx.obj
+    environment.color, environment.quiet = color, quiet
+    reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
+    checkpoint, addresses = open_model(environment, arguments, reading)
+    names = resolve_all(checkpoint.entries, addresses)
+    report_globals(environment, checkpoint, fail=fail_on_globals)
+    rows = sort_rows(make_rows(checkpoint, names), sort)
+    default = ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV
+    listing = Listing(environment, checkpoint, rows)
+    match form or default:
+        case ListingFormat.TREE:
+            listing.write_tree(depth, sort, fold=not no_fold)
+        case ListingFormat.TABLE:
+            listing.write_table()
+        case ListingFormat.TSV:
+            environment.write_lines(text.tsv_lines(rows))
+        case ListingFormat.JSON:
+            environment.write(text.json_text(checkpoint, rows, total(checkpoint, rows)) + "\n")
+        case ListingFormat.JSONL:
+            environment.write_lines(text.jsonl_lines(rows))
+        case ListingFormat.NAMES:
+            environment.write_lines(text.name_lines(rows))
+    if checkpoint.complaints:
+        raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+
+
+class Listing(NamedTuple):
+    """Rows of a checkpoint, as people read them."""
+
+    environment: Environment
+    checkpoint: Checkpoint
+    rows: Sequence[Row]
+
+    def write_tree(self, depth: int | None, sort: SortKey, *, fold: bool) -> None:
+        """Write layers and parameters, siblings that repeat folded into one."""
+        from paramctl.views.tree import TreeBuilder  # noqa: PLC0415 (only for terminals)
+
+        guides = self.environment.guides
+        tree = TreeBuilder(self.checkpoint, self.rows, fold=fold, guides=guides)
+        self._write(tree.lines(depth, sort))
+
+    def write_table(self) -> None:
+        """Write a parameter a line, by its whole name."""
+        from paramctl.views.tree import flat_lines  # noqa: PLC0415 (only for terminals)
+
+        self._write(flat_lines(self.rows))
+
+    def _write(self, lines: Iterable["Line"]) -> None:
+        from paramctl.views.tree_table import print_lines  # noqa: PLC0415 (loads rich)
+
+        environment = self.environment
+        environment.write(header_line(self.checkpoint) + "\n")
+        print_lines(environment.console(), lines, environment.width)
+        environment.write(total_line(total(self.checkpoint, self.rows)) + "\n")

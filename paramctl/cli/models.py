@@ -1,0 +1,65 @@
+"""Which model the user means: the first argument, standard input, or $PARAMCTL_MODEL."""
+
+import os
+
+from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.cli.environment import STDIN, Environment
+from paramctl.errors import FileError, UnsafeError, UsageError
+from paramctl.formats import open_checkpoint, read_checkpoint
+from paramctl.sources import URL_SCHEMES, open_descriptor
+
+MODEL_SUFFIXES = (".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz")
+STDIN_NAME = "<stdin>"
+MAX_GLOBALS = 8
+
+
+def open_model(
+    environment: Environment, arguments: list[str] | None, options: ReadOptions
+) -> tuple[Checkpoint, list[str]]:
+    """Open the model that the arguments or the environment name; return it and the addresses.
+
+    Raises:
+        UsageError: no model is named in any of the four ways.
+        ParamctlError: it cannot be read.
+    """
+    first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if arguments and not first:
+        raise UsageError("an empty argument", hint="name a file, '-' or an address")
+    if first == "-":
+        return _read_stdin(environment, options), rest
+    if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES)):
+        return open_checkpoint(first, options), rest
+    if first and (os.sep in first or first.endswith(MODEL_SUFFIXES)):
+        raise FileError("no such file", file=first)
+    if environment.stdin_offers_data:
+        return _read_stdin(environment, options), arguments or []
+    if environment.model_variable:
+        return open_checkpoint(environment.model_variable, options), arguments or []
+    raise UsageError(
+        f"no model: there is no file '{first}'" if first else "no model",
+        hint="name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL",
+    )
+
+
+def _read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
+    if environment.stdin_is_terminal:
+        raise UsageError("standard input is a terminal", hint="pipe a model in, or name a file")
+    return read_checkpoint(open_descriptor(STDIN, STDIN_NAME), options)
+
+
+def report_globals(environment: Environment, checkpoint: Checkpoint, *, fail: bool) -> None:
+    """Say which code the file names beside tensors; none of it has been run.
+
+    Raises:
+        UnsafeError: there is such code and `fail` is set.
+    """
+    if not checkpoint.foreign:
+        return
+    listed = ", ".join(checkpoint.foreign[:MAX_GLOBALS])
+    more = len(checkpoint.foreign) - MAX_GLOBALS
+    what = f"names code that loading it would run: {listed}" + (
+        f" and {more} more" if more > 0 else ""
+    )
+    if fail:
+        raise UnsafeError(what, file=checkpoint.file)
+    environment.note(f"{checkpoint.file}: {what}; nothing was run")

@@ -1,0 +1,81 @@
+"""`paramctl show`: the values of parameters."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from paramctl.addresses import Match, resolve
+from paramctl.checkpoint import ReadOptions
+from paramctl.cli import options
+from paramctl.cli.environment import Environment
+from paramctl.cli.models import open_model
+from paramctl.cli.options import DEFAULTS
+from paramctl.errors import UsageError, blaming
+
+if TYPE_CHECKING:
+    from paramctl.views.values import Shown
+
+EXAMPLES = """
+$ paramctl show sample_models/mlp.pt 2.bias
+"""
+
+ValueFormat = Literal["text", "json", "npy", "raw"]
+
+
+def run(
+    ctx: typer.Context,
+    arguments: options.ModelAndAddresses = None,
+    *,
+    form: Annotated[
+        ValueFormat,
+        typer.Option(
+            "--format",
+            help="As torch prints it; JSON; a numpy file; the bare little-endian bytes.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = "text",
+    key: options.Key = "",
+    everything: options.Everything = False,
+    max_header_bytes: options.MaxHeaderBytes = DEFAULTS.max_header_bytes,
+    no_follow: options.NoFollow = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show the values of parameters."""
+    environment: Environment = ctx.obj
+    environment.quiet = quiet
+    reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
+    checkpoint, addresses = open_model(environment, arguments, reading)
+    names = checkpoint.entries
+    matches = [match for address in addresses for match in resolve(names, address)]
+    if not addresses:
+        matches = [Match(name, ()) for name in names]
+    from paramctl.views.values import Shown  # noqa: PLC0415 (loads numpy)
+
+    with blaming(checkpoint.file):
+        shown = [Shown.of(checkpoint, match) for match in matches]
+        _write(environment, shown, form)
+
+
+def _write(environment: Environment, shown: "list[Shown]", form: ValueFormat) -> None:
+    from paramctl.views import values  # noqa: PLC0415 (loads numpy)
+
+    if form == "text":
+        for place, value in enumerate(shown):
+            environment.write(("\n" if place else "") + values.text(value) + "\n")
+    elif form == "json":
+        environment.write(values.json_text(shown) + "\n")
+    else:
+        blocks = values.npy_blocks if form == "npy" else values.raw_blocks
+        value = _only(shown, form)
+        if environment.out_is_terminal:
+            raise UsageError(
+                f"{form} is binary, no text for a terminal", hint="redirect it: > FILE"
+            )
+        for block in blocks(value):
+            environment.write_bytes(block)
+
+
+def _only(shown: "list[Shown]", form: ValueFormat) -> "Shown":
+    if len(shown) != 1:
+        raise UsageError(f"{form} holds one parameter, these are {len(shown)}", hint="name one")
+    return shown[0]

@@ -1,0 +1,87 @@
+"""Tell a format by its first bytes."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.errors import MalformedError
+from paramctl.sources import Source
+
+Reader = Callable[[Source, ReadOptions], Checkpoint]
+
+HEAD_BYTES = 512
+TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
+ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
+TAR_MAGIC = slice(257, 262)
+
+UNREAD = (
+    (b"GGUF", "a GGUF file"),
+    (b"\x93NUMPY", "a numpy .npy file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run 'git lfs pull'"),
+    (b"\x1f\x8b", "a gzip file: unpack it first"),
+    (b"BZh", "a bzip2 file: unpack it first"),
+    (b"\xfd7zXZ\x00", "an xz file: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it first"),
+    (b"<!DOCTYPE", "a web page, perhaps an error message saved under this name"),
+    (b"<html", "a web page, perhaps an error message saved under this name"),
+    (b"PK\x05\x06", "an empty zip archive"),
+)
+
+
+def find_reader(source: Source) -> Reader:
+    """Return the reader of the format that `source` is in.
+
+    Raises:
+        MalformedError: it is empty, in no format that paramctl reads, or in two at once.
+    """
+    if not source.size:
+        raise MalformedError("file is empty")
+    head = source.read(0, min(HEAD_BYTES, source.size))
+    name = _identify(source, head)
+    if name is None:
+        raise MalformedError(_describe_unknown(head))
+    if name != "torch_zip":
+        _refuse_hidden_zip(source, name)
+    elif head[TAR_MAGIC] == b"ustar":
+        raise MalformedError("ambiguous: both a zip and a tar archive")
+    reader: Reader = import_module(f"paramctl.formats.{name}").read
+    return reader
+
+
+def _identify(source: Source, head: bytes) -> str | None:
+    if head.startswith(ZIP_HEADER) and head[8:9] != b"{":
+        return "torch_zip"
+    if head.startswith(TORCH_MAGIC):
+        return "torch_legacy"
+    if head[8:9] == b"{" or _may_be_cut_header(source, head):
+        return "safetensors"
+    if head.lstrip().startswith(b"{"):
+        return "sharded"
+    return None
+
+
+def _may_be_cut_header(source: Source, head: bytes) -> bool:
+    """Whether this looks like a safetensors length with a broken header: worth its own error."""
+    known = any(head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
+    return not known and (source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
+
+
+def _refuse_hidden_zip(source: Source, name: str) -> None:
+    """Refuse a file that a zip reader, which looks from the end, would take for an archive."""
+    tail = source.read(
+        source.size - min(source.size, ZIP_END_BYTES), min(source.size, ZIP_END_BYTES)
+    )
+    if tail.startswith(ZIP_END) and tail.endswith(b"\0\0"):
+        raise MalformedError(f"ambiguous: both a {name.replace('_', ' ')} file and a zip archive")
+
+
+def _describe_unknown(head: bytes) -> str:
+    for magic, description in UNREAD:
+        if head.lower().startswith(magic.lower()):
+            return f"this is {description}" if ":" in description else f"not read: {description}"
+    if head[TAR_MAGIC] == b"ustar":
+        return "not read: a tar archive (torch before 0.1.10, or a package)"
+    if head[:1] == b"\x80":
+        return "a pickle, but not a torch checkpoint"
+    return "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index)"

@@ -1,0 +1,73 @@
+"""The records of one of torch's zip archives, and the storages among them."""
+
+from paramctl.checkpoint import Storage
+from paramctl.errors import MalformedError
+from paramctl.formats.torch_tensors import TypedStorage, read_storage_id
+from paramctl.formats.zips import Member, open_member, read_directory, read_member
+from paramctl.sources import Source
+
+MAX_PICKLE = 256 << 20  # the pickle of a 100,000-tensor state dict takes 10 MB
+MAX_RECORD = 1 << 20  # of the small records: byteorder, a source file of TorchScript
+
+
+class Archive:
+    """The records of a torch archive, by their names below its root."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        members = read_directory(source)
+        roots = {name.partition("/")[0] for name in members if "/" in name}
+        pickles = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) > 1:
+            raise MalformedError(f"ambiguous: {pickles[0]} and {pickles[1]} in one archive")
+        self.root = pickles[0].partition("/")[0] if pickles else min(roots, default="")
+        start = len(self.root) + 1
+        self.members = {
+            name[start:]: member
+            for name, member in members.items()
+            if name.startswith(f"{self.root}/")
+        }
+        self._storages: dict[str, TypedStorage] = {}
+        order = self.text("byteorder", "little")
+        if order not in ("little", "big"):
+            raise MalformedError(f"byteorder is '{order}', neither little nor big")
+        self.big_endian = order == "big"
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a small record as text, `default` where there is none."""
+        if name not in self.members:
+            return default
+        record = read_member(self.source, self.members[name], MAX_RECORD)
+        return record.decode("utf-8", "backslashreplace").strip()
+
+    def pickle(self, name: str) -> bytes:
+        """Return a whole pickle."""
+        return read_member(self.source, self.members[name], MAX_PICKLE)
+
+    def storage(self, record: str) -> Storage:
+        """Return where a record's bytes lie."""
+        member = self._member(record)
+        return Storage(open_member(self.source, member), 0, member.size, record, self.big_endian)
+
+    def typed_storage(self, pid: object) -> TypedStorage:
+        """Return the storage that a persistent id names.
+
+        Raises:
+            MalformedError: there is no such record, or it has another size.
+        """
+        dtype, key, numel, _ = read_storage_id(pid)
+        known = self._storages.get(key)
+        if known is None:
+            known = TypedStorage(self.storage(f"data/{key}"), dtype)
+            self._storages[key] = known
+        if (numel * dtype.bits + 7) // 8 != known.storage.nbytes:
+            raise MalformedError(
+                f"storage '{key}' of {numel} {dtype.name} does not fit its record of "
+                f"{known.storage.nbytes} bytes"
+            )
+        return known if known.dtype is dtype else known._replace(dtype=dtype)
+
+    def _member(self, record: str) -> Member:
+        if record not in self.members:
+            raise MalformedError(f"the archive has no record '{record}'")
+        return self.members[record]

@@ -1,0 +1,275 @@
+"""What torch's pickles say of tensors: the functions they name, and what each of them describes.
+
+Torch pickles a tensor as a call, `torch._utils._rebuild_tensor_v2(storage, offset, size, ...)`.
+None of these is ever called: the builders below read the arguments and describe the tensor.
+Source: torch/_utils.py and torch/_tensor.py of torch 2.13.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+from paramctl.checkpoint import Entry, Storage
+from paramctl.dtypes import BY_NAME, DType
+from paramctl.errors import MalformedError
+from paramctl.formats.pickles import Global
+
+MAX_NUMEL = 2**63 - 1  # torch counts elements in int64
+
+STORAGE_DTYPES = {
+    "BoolStorage": "bool",
+    "ByteStorage": "uint8",
+    "CharStorage": "int8",
+    "ShortStorage": "int16",
+    "IntStorage": "int32",
+    "LongStorage": "int64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
+    "QInt8Storage": "qint8",
+    "QUInt8Storage": "quint8",
+    "QInt32Storage": "qint32",
+    "QUInt4x2Storage": "quint4x2",
+    "QUInt2x4Storage": "quint2x4",
+    "UntypedStorage": "uint8",
+}
+STORAGE_MODULES = ("torch", "torch.storage", "torch.cuda")
+PLAIN_CLASSES = ("torch.Tensor", "torch._tensor.Tensor")
+PARAMETER_CLASSES = ("torch.nn.parameter.Parameter", "torch.nn.Parameter")
+BUFFER_CLASSES = ("torch.nn.parameter.Buffer", "torch.nn.Buffer")
+
+
+class TypedStorage(NamedTuple):
+    """A storage and the type that its class gives its elements."""
+
+    storage: Storage
+    dtype: DType
+
+
+def storage_dtype(storage_class: object) -> DType:
+    """Return the element type of a storage class such as `torch.FloatStorage`.
+
+    Raises:
+        MalformedError: it is no storage class of torch's.
+    """
+    if isinstance(storage_class, Global) and storage_class.module in STORAGE_MODULES:
+        name = STORAGE_DTYPES.get(storage_class.name)
+        if name:
+            return BY_NAME[name]
+    raise MalformedError(f"'{storage_class}' is no storage class of torch's")
+
+
+def read_storage_id(pid: object) -> tuple[DType, str, int, tuple[Any, ...]]:
+    """Read torch's persistent id of a storage into dtype, key, number of elements and the rest.
+
+    Raises:
+        MalformedError: it is not `("storage", class, key, location, numel)`.
+    """
+    if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
+        raise MalformedError("a persistent id is not ('storage', class, key, location, numel)")
+    _, storage_class, key, _, numel, *rest = pid
+    if type(key) is not str or type(numel) is not int or numel < 0:
+        raise MalformedError(f"storage '{key}' of {numel} elements: not a name and a count")
+    return storage_dtype(storage_class), key, numel, tuple(rest)
+
+
+def _strided(
+    typed: object, offset: object, shape: object, strides: object, dtype: DType | None = None
+) -> Entry:
+    """Describe a view of a storage; `offset` and `strides` count elements."""
+    if type(typed) is not TypedStorage or type(offset) is not int:
+        raise MalformedError("a tensor's storage or its offset is of the wrong kind")
+    shape, strides = _sizes(shape, "shape"), _sizes(strides, "strides")
+    storage, storage_type = typed
+    entry = Entry("", dtype or storage_type, shape, storage, offset, strides)
+    if len(shape) != len(strides):
+        raise MalformedError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
+    if prod(shape) > MAX_NUMEL:
+        raise MalformedError(f"a tensor of shape {list(shape)} has more than 2^63 - 1 elements")
+    if offset < 0 or entry.extent[1] > storage.nbytes:
+        raise MalformedError(
+            f"a tensor of shape {list(shape)} at offset {offset} reaches past its storage "
+            f"'{storage.key}' of {storage.nbytes} bytes"
+        )
+    return entry
+
+
+def _sizes(value: object, what: str) -> tuple[int, ...]:
+    if type(value) is tuple:
+        for size in value:
+            if type(size) is not int or size < 0:
+                break
+        else:
+            return value
+    raise MalformedError(f"a tensor's {what} is not a tuple of whole numbers")
+
+
+def _dtype(value: object) -> DType:
+    if isinstance(value, Global) and value.module == "torch" and value.name in BY_NAME:
+        return BY_NAME[value.name]
+    raise MalformedError(f"'{value}' is no dtype of torch's")
+
+
+def _entry(value: object) -> Entry:
+    if isinstance(value, Entry):
+        return value
+    raise MalformedError("a tensor is made of something that is no tensor")
+
+
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Entry:
+    return _strided(storage, offset, size, stride)
+
+
+def _tensor_v2(
+    storage: Any, offset: Any, size: Any, stride: Any, grad: Any, _hooks: Any, _extra: Any = None
+) -> Entry:
+    entry = _strided(storage, offset, size, stride)
+    return entry._replace(requires_grad=True) if grad is True else entry
+
+
+def _tensor_v3(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    grad: Any,
+    _hooks: Any,
+    dtype: Any,
+    _extra: Any = None,
+) -> Entry:
+    entry = _strided(storage, offset, size, stride, _dtype(dtype))
+    return entry._replace(requires_grad=True) if grad is True else entry
+
+
+def _parameter(data: Any, grad: Any, _hooks: Any, _state: Any = None) -> Entry:
+    return _entry(data)._replace(kind="parameter", requires_grad=grad is True)
+
+
+def _quantized(
+    storage: Any, offset: Any, size: Any, stride: Any, _quantizer: Any, _grad: Any, _hooks: Any
+) -> Entry:
+    plain = _strided(storage, offset, size, stride)
+    return plain._replace(layout="quantized", parts=(plain,))
+
+
+def _sparse(layout: Any, data: Any) -> Entry:
+    if not isinstance(layout, str) or not isinstance(data, tuple) or len(data) < 3:
+        raise MalformedError("a sparse tensor is not a layout and its parts")
+    parts = tuple(part for part in data if isinstance(part, Entry))
+    if len(parts) < 2:
+        raise MalformedError("a sparse tensor has no indices or no values")
+    sizes = [value for value in data if isinstance(value, tuple) and not isinstance(value, Entry)]
+    shape = _sizes(sizes[0] if sizes else None, "shape")
+    return Entry("", parts[-1].dtype, shape, None, layout=layout, parts=parts)
+
+
+def _nested(buffer: Any, sizes: Any, strides: Any, offsets: Any) -> Entry:
+    parts = tuple(_entry(part) for part in (buffer, sizes, strides, offsets))
+    return Entry("", parts[0].dtype, parts[0].shape, None, layout="nested", parts=parts)
+
+
+def _meta(dtype: Any, size: Any, _stride: Any, grad: Any) -> Entry:
+    return Entry(
+        "", _dtype(dtype), _sizes(size, "shape"), None, requires_grad=grad is True, layout="meta"
+    )
+
+
+def _wrapper(
+    tensor_class: Any,
+    dtype: Any,
+    size: Any,
+    _stride: Any,
+    _offset: Any,
+    _layout: Any,
+    _device: Any,
+    grad: Any,
+) -> Entry:
+    shape = _sizes(size, "shape")
+    entry = Entry("", _dtype(dtype), shape, None, requires_grad=grad is True, layout="wrapper")
+    return _as_class(entry, tensor_class)
+
+
+def _on_device(data: Any, _dtype: Any, _device: Any, grad: Any) -> Entry:
+    return _entry(data)._replace(requires_grad=grad is True)
+
+
+def _from_type(function: Any, tensor_class: Any, arguments: Any, state: Any) -> Entry:
+    """Read `torch._tensor._rebuild_from_type_v2`: a subclass, or a tensor with attributes."""
+    builder = BUILDERS.get(str(function))
+    if builder is None:
+        raise MalformedError(f"a tensor is built by '{function}', which is none of torch's")
+    entry = _as_class(_entry(builder(arguments)), tensor_class)
+    if entry.layout != "wrapper":
+        return entry
+    attributes = state[0] if isinstance(state, tuple) and state else state
+    values = attributes.strings().values() if hasattr(attributes, "strings") else ()
+    return entry._replace(parts=tuple(value for value in values if isinstance(value, Entry)))
+
+
+def _as_class(entry: Entry, tensor_class: object) -> Entry:
+    name = str(tensor_class)
+    if name in PLAIN_CLASSES:
+        return entry
+    if name in PARAMETER_CLASSES:
+        return entry._replace(kind="parameter")
+    if name in BUFFER_CLASSES:
+        return entry._replace(kind="buffer")
+    return entry._replace(subclass=name)
+
+
+def _layout(name: Any) -> str:
+    return str(name).removeprefix("torch.")
+
+
+def _size(sizes: Any = ()) -> tuple[int, ...]:
+    return _sizes(tuple(sizes) if isinstance(sizes, list) else sizes, "shape")
+
+
+def _spread(describe: Callable[..., Any], name: str) -> Callable[[object], Any]:
+    """Make a builder that takes the arguments as one tuple and refuses a wrong number of them."""
+
+    def build(arguments: object) -> Any:
+        if not isinstance(arguments, tuple):
+            raise MalformedError(f"{name} has no tuple of arguments")
+        try:
+            return describe(*arguments)
+        except TypeError as error:
+            raise MalformedError(f"{name} has {len(arguments)} arguments") from error
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[object], Any]] = {
+    name: _spread(describe, name)
+    for name, describe in {
+        "torch._utils._rebuild_tensor": _tensor,
+        "torch._utils._rebuild_tensor_v2": _tensor_v2,
+        "torch._utils._rebuild_tensor_v3": _tensor_v3,
+        "torch._utils._rebuild_parameter": _parameter,
+        "torch._utils._rebuild_parameter_with_state": _parameter,
+        "torch._utils._rebuild_qtensor": _quantized,
+        "torch._utils._rebuild_sparse_tensor": _sparse,
+        "torch._utils._rebuild_nested_tensor": _nested,
+        "torch._utils._rebuild_meta_tensor_no_storage": _meta,
+        "torch._utils._rebuild_wrapper_subclass": _wrapper,
+        "torch._utils._rebuild_device_tensor_from_cpu_tensor": _on_device,
+        "torch._tensor._rebuild_from_type_v2": _from_type,
+        "torch.serialization._get_layout": _layout,
+        "torch.Size": _size,
+    }.items()
+}
+
+
+def is_tensor_global(found: Global) -> bool:
+    """Whether a global belongs to saved tensors, as against code that a loader would run."""
+    name = str(found)
+    return (
+        name in BUILDERS
+        or name in PLAIN_CLASSES + PARAMETER_CLASSES + BUFFER_CLASSES
+        or name in ("collections.OrderedDict", "torch.device", "builtins.set", "__builtin__.set")
+        or (found.module in STORAGE_MODULES and found.name in STORAGE_DTYPES)
+        or (found.module == "torch" and (found.name in BY_NAME or found.name.startswith("per_")))
+    )

@@ -1,0 +1,185 @@
+"""The tree of values that a torch pickle describes: find the model in it and name its tensors.
+
+A file may hold a state dict, a training checkpoint with a state dict somewhere in it, or a whole
+pickled module. A pickle of 200 bytes can describe a tree of 10^9 values, or one that holds itself:
+every visit is counted, and nothing here recurses along the file's nesting without a limit.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from paramctl.checkpoint import Entry, Kind
+from paramctl.errors import AddressError, LimitError
+from paramctl.formats.pickles import Dict, Object
+
+MODEL_KEYS = (
+    "model_state_dict",
+    "state_dict",
+    "model_state",
+    "model",
+    "module",
+    "net",
+    "network",
+    "params",
+    "weights",
+)
+MAX_DEPTH = 256
+MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
+    ("_parameters", "parameter"),
+    ("_buffers", "buffer"),
+    ("_modules", None),
+)
+
+Child = tuple[str, object, Kind | None]
+
+
+class Layer(NamedTuple):
+    """A module in the tree: its dotted name and the name of its class."""
+
+    name: str
+    type: str
+
+
+class Tree:
+    """The values below `root`; at most `visits` of them are looked at, however often."""
+
+    def __init__(self, root: object, visits: int) -> None:
+        self.root = root
+        self._visits = visits
+
+    def walk(self, value: object, prefix: str = "") -> Iterator[Entry | Layer]:
+        """Yield the tensors and modules below `value` in order, by their dotted names.
+
+        Raises:
+            LimitError: the tree unfolds to more values than a file of its size should hold.
+        """
+        stack: list[tuple[str, object, Kind | None, tuple[int, ...]]] = [(prefix, value, None, ())]
+        while stack:
+            name, node, kind, path = stack.pop()
+            self._visit(len(path))
+            if isinstance(node, Entry):
+                yield node._replace(name=name, kind=node.kind or kind)
+            elif id(node) not in path:  # what holds itself is listed once
+                if is_module(node):
+                    yield Layer(name, str(getattr(node.function, "name", "Module")))
+                below = (*path, id(node))
+                stack += [
+                    (f"{name}.{key}" if name else key, child, child_kind, below)
+                    for key, child, child_kind in reversed(_children(node))
+                ]
+
+    def holds_tensors(self, value: object) -> bool:
+        """Whether there is a tensor below `value`."""
+        return any(isinstance(found, Entry) for found in self.walk(value))
+
+    def find_model(self) -> tuple[str, object]:
+        """Return the path of keys to the part that is the model, "" for all, and that part."""
+        path, node = "", self.root
+        while isinstance(node, Dict):
+            parts = node.strings()
+            candidates = ((key, parts[key]) for key in MODEL_KEYS if key in parts)
+            found = next((pair for pair in candidates if self._is_model(pair[1])), None)
+            if found is None:
+                break
+            path, node = (f"{path}.{found[0]}" if path else found[0]), found[1]
+        return path, node
+
+    def _is_model(self, value: object) -> bool:
+        return isinstance(value, Dict | Object) and self.holds_tensors(value)
+
+    def find_part(self, path: str) -> object:
+        """Follow a dotted path of keys; a key may hold dots itself.
+
+        Raises:
+            AddressError: there is no such key; names those that are there.
+        """
+        node, rest = self.root, path
+        while rest:
+            parts = {key: value for key, value, _ in _items(node)}
+            step = next((prefix for prefix in _prefixes(rest) if prefix in parts), None)
+            if step is None:
+                known = ", ".join(list(parts)[:20]) or "none"
+                raise AddressError(f"no key '{rest}' in the checkpoint", hint=f"keys: {known}")
+            node, rest = parts[step], rest[len(step) + 1 :]
+        return node
+
+    def describe(self, value: object) -> str:
+        """Say in a few words what a part of a checkpoint is."""
+        if isinstance(value, Entry):
+            return f"{value.dtype.name} {list(value.shape)}"
+        if isinstance(value, str | int | float | None):
+            text = str(value)
+            return text if len(text) <= 40 else f"{text[:37]}..."
+        tensors = sum(isinstance(found, Entry) for found in self.walk(value))
+        if tensors:
+            return f"{tensors:,} tensor{'s'[: tensors != 1]}"
+        if isinstance(value, Object):
+            return str(getattr(value.function, "name", "object"))
+        size = len(_items(value))
+        return f"{size:,} value{'s'[: size != 1]}"
+
+    def to_json(self, value: object, depth: int = 0) -> Any:
+        """Return `value` in JSON's types; tensors and bytes as what they are, in words."""
+        self._visit(depth)
+        if isinstance(value, str | int | float | None):
+            return value
+        if isinstance(value, Entry):
+            return self.describe(value)
+        if isinstance(value, bytes):
+            return f"{len(value)} bytes"
+        if isinstance(value, list | tuple):
+            return [self.to_json(item, depth + 1) for item in value]
+        items = _items(value)
+        if items or isinstance(value, Dict):
+            return {key: self.to_json(item, depth + 1) for key, item, _ in items}
+        return str(getattr(value, "function", value))
+
+    def _visit(self, depth: int) -> None:
+        self._visits -= 1
+        if self._visits < 0:
+            raise LimitError("a small file that unfolds to very many values")
+        if depth > MAX_DEPTH:
+            raise LimitError(f"values are nested more than {MAX_DEPTH} deep")
+
+
+def is_module(value: object) -> bool:
+    """Whether a pickled object is a `torch.nn.Module`: its state holds the three dictionaries."""
+    if not isinstance(value, Object) or not isinstance(value.state, Dict):
+        return False
+    return {part for part, _ in MODULE_PARTS} <= value.state.strings().keys()
+
+
+def _children(node: object) -> list[Child]:
+    return [item for item in _items(node) if isinstance(item[1], Dict | Object | list | tuple)]
+
+
+def _items(node: object) -> list[Child]:
+    if isinstance(node, Dict):
+        return [(_key_name(key), value, None) for key, value in node.pairs]
+    if isinstance(node, list | tuple) and not isinstance(node, Entry):
+        return [(str(place), value, None) for place, value in enumerate(node)]
+    if isinstance(node, Object):
+        return _module_items(node) if is_module(node) else [*_items(node.state), *_pair_items(node)]
+    return []
+
+
+def _pair_items(node: Object) -> list[Child]:
+    pairs: list[Child] = [(_key_name(key), value, None) for key, value in node.pairs]
+    return pairs + [(str(place), value, None) for place, value in enumerate(node.elements)]
+
+
+def _module_items(module: Object) -> list[Child]:
+    assert isinstance(module.state, Dict)  # noqa: S101 (what is_module says, for the type checker)
+    state = module.state.strings()
+    return [
+        (name, value, kind) for part, kind in MODULE_PARTS for name, value, _ in _items(state[part])
+    ]
+
+
+def _key_name(key: object) -> str:
+    return str(key) if isinstance(key, str | int | float) else f"<{type(key).__name__}>"
+
+
+def _prefixes(path: str) -> list[str]:
+    steps = path.split(".")
+    return [".".join(steps[:count]) for count in range(len(steps), 0, -1)]

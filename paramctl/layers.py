@@ -1,0 +1,77 @@
+"""Layers: the tree that the dots in parameter names make."""
+
+import re
+from collections.abc import Iterable
+
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
+
+
+class Layer:
+    """A node of the tree: `children` by the next part of their names, in order.
+
+    A node whose `is_parameter` is set is a parameter; it may have children all the same, since a
+    state dict can hold both `a` and `a.b`.
+    """
+
+    __slots__ = ("children", "is_parameter", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_parameter = False
+        self.children: dict[str, Layer] = {}
+
+
+def build_layers(names: Iterable[str]) -> Layer:
+    """Return the root of the tree of `names`; numbered siblings stand in the numbers' order."""
+    root = Layer("")
+    layers: dict[str, Layer] = {"": root}
+    for name in names:
+        prefix, _, last = name.rpartition(".")
+        parent = layers.get(prefix) or _add(layers, prefix) if prefix or "." in name else root
+        node = parent.children.get(last) or _add_child(layers, parent, last, name)
+        node.is_parameter = True
+    for layer in layers.values():
+        layer.children = _order(layer.children)
+    return root
+
+
+def _add(layers: dict[str, Layer], name: str) -> Layer:
+    """Return the layer of this name; make it, and those above it, where they are not there."""
+    layer = layers[""]
+    position = 0
+    for part in name.split("."):
+        position += len(part)
+        layer = layer.children.get(part) or _add_child(layers, layer, part, name[:position])
+        position += 1
+    return layer
+
+
+def _add_child(layers: dict[str, Layer], parent: Layer, part: str, name: str) -> Layer:
+    child = Layer(name)
+    parent.children[part] = child
+    if name:
+        layers[name] = child
+    return child
+
+
+def split_number(name: str) -> tuple[str, int] | None:
+    """Split `block 12` into `block ` and 12; None where there is no number at the end."""
+    match = _NUMBERED.fullmatch(name)
+    return (match[1], int(match[2])) if match and len(match[2]) < 10 else None
+
+
+def _order(children: dict[str, Layer]) -> dict[str, Layer]:
+    """Sort the siblings that differ by a number only, among the places that they take."""
+    families: dict[str, list[tuple[int, str]]] = {}
+    for part in children:
+        if numbered := split_number(part):
+            families.setdefault(numbered[0], []).append((numbered[1], part))
+    if all(family == sorted(family) for family in families.values()):
+        return children
+    in_order = {prefix: iter(sorted(family)) for prefix, family in families.items()}
+    ordered = {}
+    for part in children:
+        numbered = split_number(part)
+        place = next(in_order[numbered[0]])[1] if numbered else part
+        ordered[place] = children[place]
+    return ordered

@@ -1,0 +1,116 @@
+"""The one schema that every view shows: a row for each parameter, and the totals."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+
+
+class Row(NamedTuple):
+    """What a listing says of one parameter; "" and None where the file does not know.
+
+    `numel` counts the values, `nbytes` the bytes that they take. `tied` is the name under which
+    the same storage was listed before, `note` what is unusual: a layout, a subclass, an overlap.
+    """
+
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    numel: int | None
+    nbytes: int | None
+    kind: str
+    type: str
+    tied: str
+    note: str
+
+
+class Totals(NamedTuple):
+    """Sums over the rows, what is tied or overlaps counted once; `stored` counts bytes."""
+
+    parameters: int
+    tensors: int
+    buffers: int
+    buffer_values: int
+    ties: int
+    stored: int
+    logical: int
+
+
+def make_rows(checkpoint: Checkpoint, names: Iterable[str]) -> list[Row]:
+    """Return the rows of these parameters, in this order."""
+    aliases, types = checkpoint.aliases, checkpoint.types
+    overlaps = checkpoint.overlaps
+    rows = []
+    for name in names:
+        entry = checkpoint.entries[name]
+        layer_type = types.get(name.rpartition(".")[0], "") if types else ""
+        tied = aliases.get(name, "")
+        if entry.layout == "missing":
+            rows.append(Row(name, None, "", None, None, "", layer_type, tied, "missing"))
+            continue
+        note = _note(entry, overlaps.get(name))
+        kind = entry.kind or ""
+        rows.append(
+            Row(
+                name,
+                entry.shape,
+                entry.dtype.name,
+                entry.numel,
+                entry.nbytes,
+                kind,
+                layer_type,
+                tied,
+                note,
+            )
+        )
+    return rows
+
+
+def _note(entry: Entry, overlap: str | None) -> str:
+    notes = [] if entry.layout == "strided" else [entry.layout]
+    if entry.subclass:
+        notes.append(entry.subclass)
+    if overlap is not None:
+        notes.append(f"overlaps {overlap}")
+    if entry.storage is not None and entry.layout == "strided":
+        begin, end = entry.extent
+        if end - begin < entry.nbytes:
+            notes.append(f"expanded from {end - begin} bytes")
+    return ", ".join(notes)
+
+
+def total(checkpoint: Checkpoint, rows: Iterable[Row]) -> Totals:
+    """Add up rows; a tie counts once, also where the name it is tied to is not among them."""
+    seen: set[str] = set()
+    ties = parameters = tensors = buffers = buffer_values = logical = 0
+    extents: dict[Storage, list[tuple[int, int]]] = {}
+    parts_bytes = 0
+    for row in rows:
+        entry = checkpoint.entries[row.name]
+        owner = row.tied or row.name
+        if owner in seen:
+            ties += 1
+            continue
+        seen.add(owner)
+        logical += row.nbytes or 0
+        if row.kind == "buffer":
+            buffers += 1
+            buffer_values += row.numel or 0
+        else:
+            tensors += 1
+            parameters += row.numel or 0
+        if entry.storage is not None:
+            extents.setdefault(entry.storage, []).append(entry.extent)
+        else:
+            parts_bytes += row.nbytes or 0
+    stored = parts_bytes + sum(map(_union, extents.values()))
+    return Totals(parameters, tensors, buffers, buffer_values, ties, stored, logical)
+
+
+def _union(extents: list[tuple[int, int]]) -> int:
+    """Return how many bytes lie in at least one of the extents."""
+    covered = reach = 0
+    for begin, end in sorted(extents):
+        covered += max(0, end - max(begin, reach))
+        reach = max(reach, end)
+    return covered

@@ -1,0 +1,38 @@
+"""The lines above and below a listing: what the file is, and what it adds up to."""
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.views.escaping import escape
+from paramctl.views.rows import Totals
+from paramctl.views.units import count_noun, format_bytes
+
+MAX_OTHERS = 6
+
+
+def header_line(checkpoint: Checkpoint) -> str:
+    """Say which file this is, in which format, what of it is listed and what else is in it."""
+    facts = [checkpoint.file, checkpoint.format]
+    if checkpoint.holds:
+        facts.append(checkpoint.holds)
+    others = [f"{key}: {what}" for key, what in checkpoint.others.items()]
+    if others:
+        more = len(others) - MAX_OTHERS
+        listed = ", ".join(others[:MAX_OTHERS]) + (f", and {more} more" if more > 0 else "")
+        facts.append(f"also {listed}")
+    return escape("  ·  ".join(facts))
+
+
+def total_line(totals: Totals) -> str:
+    """Say how many parameters there are, tied ones counted once, and how many bytes."""
+    facts = [
+        f"{count_noun(totals.parameters, 'parameter')} in {count_noun(totals.tensors, 'tensor')}"
+    ]
+    if totals.buffers:
+        facts.append(
+            f"{count_noun(totals.buffer_values, 'value')} in {count_noun(totals.buffers, 'buffer')}"
+        )
+    if totals.ties:
+        facts.append(f"{count_noun(totals.ties, 'tie')} counted once")
+    size = format_bytes(totals.stored)
+    if totals.stored != totals.logical:
+        size += f" stored ({format_bytes(totals.logical)} as shaped)"
+    return ", ".join([*facts, size])
