@@ -28,7 +28,7 @@ class _Output(io.FileIO):
 
     def write(self, data: object) -> int:
         try:
-            return super().write(data)  # type: ignore[arg-type, return-value]
+            return super().write(data)  # type: ignore[arg-type]
         except BrokenPipeError:
             raise ClosedPipeError from None
         except OSError as error:
@@ -78,7 +78,7 @@ class Environment:
         if self.out is None:
             raise FileError("standard output is closed")
         self.out.flush()
-        self.out.buffer.write(data)  # type: ignore[attr-defined]
+        self.out.buffer.write(data)
 
     def flush(self) -> None:
         """Bring everything out, so that a full disk is an error and not a loss."""

@@ -1,16 +1,18 @@
 """`paramctl meta`: show what a file says beside its tensors."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from paramctl.checkpoint import ReadOptions
 from paramctl.cli import options
-from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import DEFAULTS
 from paramctl.errors import AddressError
 from paramctl.views.metadata import json_metadata, read_metadata, text_metadata
+
+if TYPE_CHECKING:
+    from paramctl.cli.environment import Environment
 
 EXAMPLES = """
 $ paramctl meta sample_models/training.pt

@@ -12,6 +12,7 @@ Reader = Callable[[Source, ReadOptions], Checkpoint]
 HEAD_BYTES = 512
 TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
 ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
+PICKLE = b"\x80"  # the PROTO opcode, with which every pickle since protocol 2 begins
 TAR_MAGIC = slice(257, 262)
 
 UNREAD = (
@@ -64,7 +65,11 @@ def _identify(source: Source, head: bytes) -> str | None:
 def _may_be_cut_header(source: Source, head: bytes) -> bool:
     """Whether this looks like a safetensors length with a broken header: worth its own error."""
     known = any(head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
-    return not known and (source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
+    return (
+        not known
+        and head[:1] != PICKLE
+        and (source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
+    )
 
 
 def _refuse_hidden_zip(source: Source, name: str) -> None:
@@ -82,6 +87,6 @@ def _describe_unknown(head: bytes) -> str:
             return f"this is {description}" if ":" in description else f"not read: {description}"
     if head[TAR_MAGIC] == b"ustar":
         return "not read: a tar archive (torch before 0.1.10, or a package)"
-    if head[:1] == b"\x80":
+    if head[:1] == PICKLE:
         return "a pickle, but not a torch checkpoint"
     return "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index)"
