@@ -1,0 +1,122 @@
+"""The rooms of the package: imports point one way, and start-up loads only what it needs."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from program import PARAMCTL
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "paramctl"
+FLOORS = [
+    ["paramctl", "paramctl.errors", "paramctl.dtypes"],
+    ["paramctl.layers", "paramctl.sources"],
+    ["paramctl.checkpoint", "paramctl.addresses"],
+    ["paramctl.ties", "paramctl.arrays"],
+    ["paramctl.formats"],
+    ["paramctl.views"],
+    ["paramctl.cli"],
+    ["paramctl.__main__"],
+]
+"""From the ground up: a module may import from its own floor's room and from below."""
+
+HEAVY = {
+    "torch",
+    "numpy",
+    "yaml",
+    "fsspec",
+    "importlib.metadata",
+    "pickle",
+    "zipfile",
+    "safetensors",
+}
+HELLO = """
+import typer
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+@app.command()
+def main(name: str) -> None:
+    print(name)
+app(["x"], standalone_mode=False)
+"""
+REPORT = "\nimport json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the package's modules that a file imports anywhere, type checking apart."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in skipped:
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = {module_name(file) for file in PACKAGE.rglob("*.py")}
+            found |= (submodules & known) or {node.module}
+    return {name for name in found if name.split(".")[0] == "paramctl"}
+
+
+def floor_of(module: str) -> int:
+    return max(
+        floor
+        for floor, rooms in enumerate(FLOORS)
+        for room in rooms
+        if module == room or (module.startswith(f"{room}.") and room != "paramctl")
+    )
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_down_or_stay_in_the_room(module: str) -> None:
+    for imported in imports_of(FILES[module]) - {module}:
+        if module == "paramctl":  # the door opens lazily on what stands above it
+            continue
+        same_room = module.split(".")[:2] == imported.split(".")[:2]
+        assert floor_of(imported) < floor_of(module) or same_room, f"{module} imports {imported}"
+
+
+def test_imports_have_no_cycle() -> None:
+    graph = {module: imports_of(path) - {module, "paramctl"} for module, path in FILES.items()}
+    graph["paramctl"] = set()
+    while leaves := [module for module, below in graph.items() if not below & graph.keys()]:
+        for module in leaves:
+            del graph[module]
+    assert not graph, f"these import one another: {sorted(graph)}"
+
+
+def loaded_modules(code: str) -> set[str]:
+    run = subprocess.run([sys.executable, "-c", code + REPORT], capture_output=True, check=True)
+    return set(json.loads(run.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt"])
+def test_a_piped_ls_loads_nothing_heavy_that_typer_does_not(sample: str) -> None:
+    listing = f"""
+import sys
+from paramctl.cli.app import run
+assert run(["ls", {str(ROOT / "sample_models" / sample)!r}]) == 0
+"""
+    heavy = loaded_modules(listing) - loaded_modules(HELLO)
+    assert not {name for name in heavy if name in HEAVY or name.split(".")[0] in HEAVY | {"rich"}}
+
+
+def test_version_loads_no_reader() -> None:
+    code = "from paramctl.cli.app import run\nassert run(['--version']) == 0\n"
+    assert not {name for name in loaded_modules(code) if name.startswith("paramctl.formats")}
+
+
+def test_the_program_is_installed() -> None:
+    assert Path(PARAMCTL).exists()
