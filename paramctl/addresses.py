@@ -26,7 +26,7 @@ class Match(NamedTuple):
     """A parameter that an address names, and the part of it."""
 
     name: str
-    index: Index
+    slices: Index
 
 
 def resolve(names: Collection[str], address: str) -> list[Match]:
@@ -55,8 +55,8 @@ def resolve_all(names: Collection[str], addresses: Collection[str]) -> list[str]
         return list(names)
     chosen = set()
     for address in addresses:
-        for name, index in resolve(names, address):
-            if index:
+        for name, slices in resolve(names, address):
+            if slices:
                 raise AddressError(f"'{address}' is a slice", hint=f"name the parameter: {name}")
             chosen.add(name)
     return [name for name in names if name in chosen]

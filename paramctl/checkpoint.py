@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from paramctl.dtypes import DType
 from paramctl.sources import Source
 
+MAX_HEADER_BYTES = 100_000_000  # the most that the safetensors format allows
 Kind = Literal["parameter", "buffer"]
 
 

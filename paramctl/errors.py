@@ -11,10 +11,11 @@
 Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
@@ -31,10 +32,14 @@ class ParamctlError(Exception):
         self.file = file
 
     def __str__(self) -> str:
-        file = f"{self.file}: " if self.file else ""
-        where = f" ({self.where})" if self.where else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{file}{self.what}{where}{hint}"
+        return self.render(str)
+
+    def render(self, clean: Callable[[str], str]) -> str:
+        """Return the whole message in one line, each part of it passed through `clean`."""
+        file = f"{clean(self.file)}: " if self.file else ""
+        where = f" ({clean(self.where)})" if self.where else ""
+        hint = f"; {clean(self.hint)}" if self.hint else ""
+        return f"{file}{clean(self.what)}{where}{hint}"
 
 
 class UsageError(ParamctlError):

@@ -20,6 +20,6 @@ def test_an_odd_but_sound_file_is_listed_escaped(name: str, tmp_path: Path) -> N
     run = paramctl("ls", tmp_path / "odd")
     assert (run.code, run.err) == (0, "")
     assert expected in run.out
-    assert all(c == "\n" or c == "\t" or c.isprintable() for c in run.out)
+    assert all(c in "\n\t" or c.isprintable() for c in run.out)
     if len(data) < 1_000_000:
         assert_bounded(run)

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from paramctl import __version__
 from paramctl.cli.environment import ClosedPipeError, Environment
-from paramctl.errors import CLOSED_PIPE, LimitError, ParamctlError, UsageError
+from paramctl.errors import CLOSED_PIPE, INTERRUPTED, LimitError, ParamctlError, UsageError
 from paramctl.views.escaping import escape
 
 PROGRAM = "paramctl"
@@ -97,37 +97,40 @@ def paramctl(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; nothing is raised but signals."""
+    """Run one command line and return its exit code; only signals are raised.
+
+    Raises:
+        KeyboardInterrupt: the user pressed Ctrl-C.
+    """
     environment = Environment()
     try:
-        code = _run(environment, arguments)
+        code = _invoke(environment, arguments)
         environment.flush()
     except ClosedPipeError:
         environment.abandon_output()
         return CLOSED_PIPE
     except ParamctlError as error:
-        environment.abandon_output()
         return _report(environment, error)
+    if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        raise KeyboardInterrupt
     return code
 
 
-def _run(environment: Environment, arguments: Sequence[str]) -> int:
-    """Run one command line; errors become a line on stderr and an exit code."""
+def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
+    """Run one command line; whatever goes wrong becomes an error of ours."""
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments), PROGRAM, standalone_mode=False, obj=environment)
-    except ParamctlError as error:
-        return _report(environment, error)
-    except typer.TyperException as error:
-        return _report(environment, _usage_error(error))
-    except MemoryError:
-        return _report(environment, LimitError("out of memory"))
-    except ClosedPipeError:
+    except (ParamctlError, ClosedPipeError):
         raise
+    except typer.TyperException as error:
+        raise _usage_error(error) from error
+    except MemoryError as error:
+        raise LimitError("out of memory") from error
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        return _report(environment, _bug(error))
+        raise _bug(error) from error
     return code if isinstance(code, int) else 0
 
 
@@ -141,5 +144,10 @@ def _bug(error: Exception) -> ParamctlError:
 
 
 def _report(environment: Environment, error: ParamctlError) -> int:
-    environment.say(escape(str(error)))
+    """Say what went wrong, behind what had come out until then."""
+    try:
+        environment.flush()
+    except (ParamctlError, ClosedPipeError):
+        environment.abandon_output()
+    environment.say(error.render(escape))
     return error.exit_code

@@ -1,9 +1,12 @@
 """Completion of files and of parameter names inside a file."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
+BASH = "complete_bash"
+_SPECIAL = re.compile(r"([^\w.,:/@%+=-])")
 MAX_NAMES = 100  # more, and the next part of the names is offered instead
 
 
@@ -13,7 +16,10 @@ def complete_arguments(ctx: Any, incomplete: str) -> list[str]:
     model = arguments[0] if arguments else os.environ.get("PARAMCTL_MODEL", "")
     if not model or not os.path.exists(model):
         return []
-    return list(complete_names(model, incomplete))
+    names = complete_names(model, incomplete)
+    if os.environ.get("_PARAMCTL_COMPLETE") == BASH:  # zsh and fish quote what they insert
+        return [_SPECIAL.sub(r"\\\1", name) for name in names]
+    return list(names)
 
 
 def complete_names(model: str, incomplete: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, NoReturn, TextIO
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from paramctl.errors import FileError
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from paramctl.views.tree import Guides
 
-STDIN, STDOUT, STDERR = 0, 1, 2
+STDIN, STDOUT = 0, 1
+BUFFER_BYTES = 1 << 16
 
 Color = Literal["auto", "always", "never"]
 
@@ -24,7 +25,7 @@ class ClosedPipeError(Exception):
 
 
 class _Output(io.FileIO):
-    """A descriptor whose closed pipe is its own error: Typer would make exit code 1 of an EPIPE."""
+    """Standard output: a closed pipe is its own error, since Typer exits 1 on EPIPE."""
 
     def write(self, data: object) -> int:
         try:
@@ -33,6 +34,16 @@ class _Output(io.FileIO):
             raise ClosedPipeError from None
         except OSError as error:
             raise FileError.from_os(error, "standard output") from error
+
+
+class _ClosedOutput(io.RawIOBase):
+    """Standard output that was closed before we came."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:  # noqa: ARG002 (the signature of a raw stream)
+        raise FileError("standard output is closed")
 
 
 class Environment:
@@ -44,18 +55,19 @@ class Environment:
     def __init__(self) -> None:
         self.color: Color = "auto"
         self.quiet = False
-        self.out = self._open_stdout()
-        self.out_is_terminal = self.out is not None and self.out.isatty()
+        self.out_is_terminal = _is_open(STDOUT) and os.isatty(STDOUT)
+        self.out = self._take_stdout()
         self.stdin_is_terminal = _is_open(STDIN) and os.isatty(STDIN)
         self.stdin_offers_data = _is_open(STDIN) and _offers_data(STDIN)
         self.model_variable = os.environ.get("PARAMCTL_MODEL", "")
 
-    def _open_stdout(self) -> TextIO | None:
-        """Take standard output over; None where it was closed before we came."""
-        if sys.stdout is None or not _is_open(STDOUT):
-            return None
-        buffered = io.BufferedWriter(_Output(STDOUT, "wb", closefd=False), 1 << 16)
-        out = io.TextIOWrapper(buffered, encoding=sys.stdout.encoding, errors="backslashreplace")
+    def _take_stdout(self) -> io.TextIOWrapper:
+        """Put our own standard output in the place of Python's, for Typer and Rich too."""
+        raw = _Output(STDOUT, "wb", closefd=False) if _is_open(STDOUT) else _ClosedOutput()
+        encoding = getattr(sys.stdout, "encoding", "utf-8")
+        out = io.TextIOWrapper(
+            io.BufferedWriter(raw, BUFFER_BYTES), encoding=encoding, errors="backslashreplace"
+        )
         sys.stdout = out
         return out
 
@@ -64,9 +76,8 @@ class Environment:
 
         Raises:
             FileError: standard output is closed, or its disk is full.
+            ClosedPipeError: nobody reads it any more.
         """
-        if self.out is None:
-            raise FileError("standard output is closed")
         self.out.write(text)
 
     def write_lines(self, lines: Iterable[str]) -> None:
@@ -75,15 +86,12 @@ class Environment:
 
     def write_bytes(self, data: bytes) -> None:
         """Write binary data to standard output."""
-        if self.out is None:
-            raise FileError("standard output is closed")
         self.out.flush()
         self.out.buffer.write(data)
 
     def flush(self) -> None:
         """Bring everything out, so that a full disk is an error and not a loss."""
-        if self.out is not None:
-            self.out.flush()
+        self.out.flush()
 
     def say(self, message: str) -> None:
         """Write a line of talk to standard error; where that is closed, say nothing."""
@@ -100,8 +108,8 @@ class Environment:
 
     def abandon_output(self) -> None:
         """Point standard output at nothing, so that the interpreter's last flush is silent."""
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, STDOUT)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+        sys.stdout = None  # type: ignore[assignment]
 
     @property
     def use_color(self) -> bool:
@@ -124,8 +132,8 @@ class Environment:
         """The strokes of trees that the output's encoding has."""
         from paramctl.views.tree import ASCII_GUIDES, UNICODE_GUIDES  # noqa: PLC0415 (for trees)
 
-        encoding = self.out.encoding.lower() if self.out else "ascii"
-        return UNICODE_GUIDES if encoding.startswith("utf") else ASCII_GUIDES
+        is_unicode = self.out.encoding.lower().startswith("utf")
+        return UNICODE_GUIDES if is_unicode else ASCII_GUIDES
 
     def console(self) -> "Console":
         """Return a Rich console on standard output."""

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from paramctl.checkpoint import ReadOptions
+from paramctl.checkpoint import MAX_HEADER_BYTES, ReadOptions
 from paramctl.cli.completion import complete_arguments
-from paramctl.formats.safetensors import MAX_HEADER_BYTES
 
 READING = "Reading"
 OUTPUT = "Output"

@@ -1,178 +1,224 @@
-"""The opcodes of pickle protocols 0 to 5, each a function on a `Machine`.
+"""The table of opcodes of pickle protocols 0 to 5, each a function on a `Machine`.
 
-An opcode takes the machine and the offset behind its code, and returns the offset behind its
-argument. It is written as if nothing could go wrong; `pickles` turns what it raises into the errors
-of a file: EOFError and struct.error (the data ends too soon), IndexError (the stack is too short),
-KeyError (an unknown memo), OverflowError (a limit), ValueError (anything else).
-Source: CPython's Lib/pickletools.py and PEP 3154.
+An opcode is given the machine and the offset behind its code, and returns the offset behind its
+argument. It is written as if nothing could go wrong; `Machine` says what it raises when it does.
+Source: CPython's Lib/pickletools.py, PEP 307 and PEP 3154.
 """
 
-import codecs
 import struct
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import NoReturn
 
-MAX_MEMO = 1 << 24  # a 100,000-tensor state dict stores 800,000 values
-MAX_LITERAL = 64  # decimal digits: int64 has 19, a float 17; conversion is quadratic
-MAX_LONG = 1024  # bytes: torch's longest, its magic number, has 10; printing is quadratic
-MAX_NAME = 1024  # bytes of a module's or a class's name; real ones have less than 200
+from paramctl.formats.pickle_containers import CONTAINERS
+from paramctl.formats.pickle_literals import LITERALS, MAX_LITERAL
+from paramctl.formats.pickle_machine import MAX_NAME, Machine, Opcode, Step, ask
+from paramctl.formats.pickle_values import Dict, Object
 
-FAULTS = (EOFError, LookupError, OverflowError, ValueError, struct.error)
+MAX_PROTOCOL = 5
 
-
-class Global:
-    """A class or function that the pickle names; one object for each name, never the thing."""
-
-    __slots__ = ("_path", "module", "name")
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
-        self._path = f"{module}.{name}"
-
-    def __str__(self) -> str:
-        return self._path
+_UINT32 = struct.Struct("<I").unpack_from
+_UINT64 = struct.Struct("<Q").unpack_from
 
 
-class Dict:
-    """A dictionary as pairs, since keys are never hashed; of equal keys the last pair counts.
-
-    `state` is what BUILD gave, such as the attributes of an OrderedDict; None if nothing.
-    """
-
-    __slots__ = ("pairs", "state")
-
-    def __init__(self) -> None:
-        self.pairs: list[tuple[object, object]] = []
-        self.state: object = None
-
-    def strings(self) -> dict[str, object]:
-        """Return the pairs whose key is a string."""
-        return {key: value for key, value in self.pairs if type(key) is str}
+# The stream: its protocol, its frames, its end.
 
 
-class Object:
-    """What calling `function` with `args` would have made; nothing was called.
-
-    `state` is what BUILD gave, `pairs` what SETITEM and `elements` what APPEND or ADDITEMS put in.
-    `args` of NEWOBJ_EX are the tuple of positional arguments and the Dict of keywords.
-    """
-
-    __slots__ = ("args", "elements", "function", "pairs", "state")
-
-    def __init__(self, function: object, args: object) -> None:
-        self.function = function
-        self.args = args
-        self.state: object = None
-        self.pairs: list[tuple[object, object]] = []
-        self.elements: list[object] = []
+def _proto(machine: Machine, position: int) -> int:
+    if machine.data[position] > MAX_PROTOCOL:
+        raise ValueError(f"protocol {machine.data[position]}, the highest is {MAX_PROTOCOL}")
+    return position + 1
 
 
-class Machine:
-    """The state between two opcodes: a stack, the stacks below its marks, and the memo.
-
-    Opcodes may go as far as `limit`: the end of the frame if `framed`, else of the data; the offset
-    behind STOP once `stopped`. `copied` counts what `_make_plain` copied.
-    """
-
-    __slots__ = (
-        "builders",
-        "copied",
-        "data",
-        "framed",
-        "globals",
-        "limit",
-        "memo",
-        "persistent",
-        "stack",
-        "stacks",
-        "stopped",
-    )
-
-    def __init__(
-        self,
-        data: bytes,
-        builders: Mapping[str, Callable[[object], object]],
-        persistent: Callable[[object], object] | None,
-    ) -> None:
-        self.data = data
-        self.builders = builders
-        self.persistent = persistent
-        self.stack: list[Any] = []
-        self.stacks: list[list[Any]] = []
-        self.memo: dict[int, object] = {}
-        self.globals: dict[tuple[str, str], Global] = {}
-        self.copied = 0
-        self.limit = len(data)
-        self.framed = self.stopped = False
-
-    def pop_mark(self) -> list[Any]:
-        """Return the values above the last mark, and go back to the stack below it."""
-        values = self.stack
-        self.stack = self.stacks.pop()
-        return values
-
-    def line(self, position: int, cap: int) -> tuple[bytes, int]:
-        """Return the line at `position`, of at most `cap` bytes, and the offset behind it."""
-        end = self.data.find(b"\n", position, position + cap + 1)
-        if end >= 0:
-            return self.data[position:end], end + 1
-        if len(self.data) - position > cap:
-            raise ValueError(f"an argument of more than {cap} bytes")
+def _frame(machine: Machine, position: int) -> int:
+    (size,) = _UINT64(machine.data, position)
+    position += 8
+    if machine.framed:
+        raise ValueError("a frame inside a frame")
+    if size > len(machine.data) - position:
         raise EOFError
-
-    def named(self, module: object, name: object) -> Global:
-        """Return the one object for a class or function."""
-        if type(module) is not str or type(name) is not str:
-            raise ValueError("a module or a name that is not text")
-        found = self.globals.get((module, name))
-        if found is None:
-            _check_name(module)
-            _check_name(name)
-            found = self.globals[module, name] = Global(module, name)
-        return found
-
-    def make(self, function: object, arguments: object) -> object:
-        """Describe a call: by a builder, as plain data, or as an Object."""
-        if type(arguments) is not tuple:
-            raise ValueError("arguments that are not a tuple")
-        if type(function) is Global:
-            builder = self.builders.get(function._path)  # noqa: SLF001 (str() is slow)
-            if builder:
-                return _ask(builder, arguments)
-            if function._path in PLAIN:  # noqa: SLF001
-                return self._make_plain(PLAIN[function._path], arguments)  # noqa: SLF001
-        elif type(function) is not Object:
-            raise ValueError("a call of something that is no function")
-        return Object(function, arguments)
-
-    def _make_plain(self, make: Callable[..., object], arguments: tuple[Any, ...]) -> object:
-        """Make plain data; each byte of the pickle pays for one copied element."""
-        try:
-            self.copied += len(arguments[0]) if arguments else 0
-            if self.copied > len(self.data):
-                raise OverflowError("a small pickle that unfolds to very many values")
-            return make(*arguments)
-        except TypeError as error:
-            raise ValueError("arguments that plain data is never made from") from error
-
-    def resolve(self, pid: object) -> object:
-        """Return what a persistent id stands for."""
-        if self.persistent is None:
-            raise ValueError("a persistent id, which this pickle cannot have")
-        return _ask(self.persistent, pid)
+    machine.limit = position + size
+    machine.framed = True
+    return position
 
 
-def _check_name(name: str) -> None:
-    if len(name) > MAX_NAME:
-        raise ValueError(f"a name of more than {MAX_NAME} characters")
-    if not name or " " in name or not name.isprintable():
-        raise ValueError(f"the name {ascii(name)}, which no class or function can have")
+def _stop(machine: Machine, position: int) -> int:
+    if position < machine.limit and machine.framed:
+        raise ValueError("the end of the pickle before that of its frame")
+    if not machine.stack:
+        raise IndexError
+    machine.limit = position
+    machine.stopped = True
+    return position
 
 
-def _ask(ours: Callable[[object], object], argument: object) -> object:
-    """Call a function of paramctl's: a fault that it lets out is its own, not the file's."""
-    try:
-        return ours(argument)
-    except FAULTS as bug:
-        raise RuntimeError(f"{ours} broke down") from bug
+def _refuse(what: str) -> Step:
+    """Make an opcode that no file of its own can have."""
+
+    def step(_machine: Machine, _position: int) -> NoReturn:
+        raise ValueError(what)
+
+    return step
+
+
+# The stack and the memo.
+
+
+def _mark(machine: Machine, position: int) -> int:
+    machine.stacks.append(machine.stack)
+    machine.stack = []
+    return position
+
+
+def _pop(machine: Machine, position: int) -> int:
+    if machine.stack:
+        machine.stack.pop()
+    else:
+        machine.pop_mark()
+    return position
+
+
+def _pop_mark(machine: Machine, position: int) -> int:
+    machine.pop_mark()
+    return position
+
+
+def _dup(machine: Machine, position: int) -> int:
+    machine.stack.append(machine.stack[-1])
+    return position
+
+
+def _get(machine: Machine, position: int) -> int:
+    line, end = machine.read_line(position, MAX_LITERAL)
+    machine.stack.append(machine.memo[int(line)])
+    return end
+
+
+def _binget(machine: Machine, position: int) -> int:
+    machine.stack.append(machine.memo[machine.data[position]])
+    return position + 1
+
+
+def _long_binget(machine: Machine, position: int) -> int:
+    (place,) = _UINT32(machine.data, position)
+    machine.stack.append(machine.memo[place])
+    return position + 4
+
+
+def _put(machine: Machine, position: int) -> int:
+    line, end = machine.read_line(position, MAX_LITERAL)
+    machine.store(int(line))
+    return end
+
+
+def _binput(machine: Machine, position: int) -> int:
+    machine.memo[machine.data[position]] = machine.stack[-1]
+    return position + 1
+
+
+def _long_binput(machine: Machine, position: int) -> int:
+    (place,) = _UINT32(machine.data, position)
+    machine.store(place)
+    return position + 4
+
+
+def _memoize(machine: Machine, position: int) -> int:
+    machine.store(len(machine.memo))
+    return position
+
+
+# Names, calls, objects.
+
+
+def _global(machine: Machine, position: int) -> int:
+    module, position = machine.read_line(position, MAX_NAME)
+    name, position = machine.read_line(position, MAX_NAME)
+    machine.stack.append(machine.find(module.decode(), name.decode()))
+    return position
+
+
+def _stack_global(machine: Machine, position: int) -> int:
+    name = machine.stack.pop()
+    machine.stack[-1] = machine.find(machine.stack[-1], name)
+    return position
+
+
+def _reduce(machine: Machine, position: int) -> int:
+    """REDUCE and NEWOBJ, which differ in how Python would make the object."""
+    arguments = machine.stack.pop()
+    machine.stack[-1] = machine.call(machine.stack[-1], arguments)
+    return position
+
+
+def _newobj_ex(machine: Machine, position: int) -> int:
+    keywords = machine.stack.pop()
+    arguments = machine.stack.pop()
+    machine.stack[-1] = Object(machine.stack[-1], (arguments, keywords))
+    return position
+
+
+def _inst(machine: Machine, position: int) -> int:
+    arguments = tuple(machine.pop_mark())
+    position = _global(machine, position)
+    machine.stack[-1] = machine.call(machine.stack[-1], arguments)
+    return position
+
+
+def _obj(machine: Machine, position: int) -> int:
+    values = machine.pop_mark()
+    machine.stack.append(machine.call(values[0], tuple(values[1:])))
+    return position
+
+
+def _build(machine: Machine, position: int) -> int:
+    state = machine.stack.pop()
+    target = machine.stack[-1]
+    if type(target) is Dict or type(target) is Object:
+        target.state = state
+    elif hasattr(target, "build"):
+        ask(target.build, state)
+    return position
+
+
+def _persid(machine: Machine, position: int) -> int:
+    pid, position = machine.read_line(position, MAX_NAME)
+    machine.stack.append(machine.resolve(pid.decode()))
+    return position
+
+
+def _binpersid(machine: Machine, position: int) -> int:
+    machine.stack[-1] = machine.resolve(machine.stack[-1])
+    return position
+
+
+OPCODES = {
+    **LITERALS,
+    **CONTAINERS,
+    b"\x80": Opcode("PROTO", _proto, has_byte=True),
+    b"\x95": Opcode("FRAME", _frame),
+    b".": Opcode("STOP", _stop),
+    b"\x82": Opcode("EXT1", _refuse("a code of the reader's extension registry")),
+    b"\x83": Opcode("EXT2", _refuse("a code of the reader's extension registry")),
+    b"\x84": Opcode("EXT4", _refuse("a code of the reader's extension registry")),
+    b"\x97": Opcode("NEXT_BUFFER", _refuse("a buffer outside of the file")),
+    b"\x98": Opcode("READONLY_BUFFER", _refuse("a buffer outside of the file")),
+    b"(": Opcode("MARK", _mark),
+    b"0": Opcode("POP", _pop),
+    b"1": Opcode("POP_MARK", _pop_mark),
+    b"2": Opcode("DUP", _dup),
+    b"g": Opcode("GET", _get),
+    b"h": Opcode("BINGET", _binget, has_byte=True),
+    b"j": Opcode("LONG_BINGET", _long_binget),
+    b"p": Opcode("PUT", _put),
+    b"q": Opcode("BINPUT", _binput, has_byte=True),
+    b"r": Opcode("LONG_BINPUT", _long_binput),
+    b"\x94": Opcode("MEMOIZE", _memoize),
+    b"c": Opcode("GLOBAL", _global),
+    b"\x93": Opcode("STACK_GLOBAL", _stack_global),
+    b"R": Opcode("REDUCE", _reduce),
+    b"\x81": Opcode("NEWOBJ", _reduce),
+    b"\x92": Opcode("NEWOBJ_EX", _newobj_ex),
+    b"i": Opcode("INST", _inst),
+    b"o": Opcode("OBJ", _obj),
+    b"b": Opcode("BUILD", _build),
+    b"P": Opcode("PERSID", _persid),
+    b"Q": Opcode("BINPERSID", _binpersid),
+}

@@ -5,18 +5,16 @@ token ends the reading at once: a general JSON parser takes 2 GB to build what i
 Source: https://github.com/huggingface/safetensors, README, "Format".
 """
 
-import json
 import re
 from operator import itemgetter
 
-from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
+from paramctl.checkpoint import MAX_HEADER_BYTES, Checkpoint, Entry, ReadOptions, Storage
 from paramctl.dtypes import BY_SAFETENSORS
 from paramctl.errors import LimitError, MalformedError
-from paramctl.formats.strict_json import decode_utf8
+from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
 from paramctl.ties import resolve_declared
 
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 MAX_DIMENSION = 2**48 - 1  # the format's JSON schema
 MAX_METADATA = 1_000_000  # pairs; each costs about 200 bytes of memory
 
@@ -148,6 +146,8 @@ def _parse_metadata(text: str, head: re.Match[str]) -> tuple[dict[str, str], int
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
+    import json  # noqa: PLC0415 (few names hold an escape)
+
     try:
         plain: str = json.loads(f'"{text}"')
         plain.encode()
@@ -156,7 +156,7 @@ def _unescape(text: str) -> str:
     return plain
 
 
-def _tensor(name: str, dtype: str, shape: str, begin: str, end: str) -> Tensor:
+def _tensor(name: str, dtype: str | None, shape: str | None, begin: str | None, end: str) -> Tensor:
     if dtype is None or shape is None or begin is None:
         missing = "dtype" if dtype is None else "shape" if shape is None else "data_offsets"
         raise MalformedError(f"tensor '{name}' has no {missing}, another field is given twice")

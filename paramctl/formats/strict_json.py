@@ -4,20 +4,7 @@ import json
 from typing import Any, NoReturn
 
 from paramctl.errors import MalformedError
-
-
-def decode_utf8(data: bytes, what: str) -> str:
-    """Decode strictly: `json.loads` would guess UTF-16 and take a byte order mark.
-
-    Raises:
-        MalformedError: `data` is not UTF-8; names the first wrong byte.
-    """
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedError(
-            f"{what} is not UTF-8: byte 0x{data[error.start]:02x}", where=f"offset {error.start}"
-        ) from error
+from paramctl.formats.utf8 import decode_utf8
 
 
 def load_json(data: bytes, what: str) -> Any:
@@ -34,8 +21,8 @@ def load_json(data: bytes, what: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) != len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            keys = [key for key, _ in pairs]
+            twice = next(key for place, key in enumerate(keys) if key in keys[:place])
             raise MalformedError(f"{what} holds the key '{twice}' twice")
         return members
 

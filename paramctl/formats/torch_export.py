@@ -97,7 +97,8 @@ def _dtype(name: str, code: object) -> DType:
 def _sizes(name: str, sizes: object) -> tuple[int, ...]:
     """Read `[{"as_int": 8}, ...]`."""
     if isinstance(sizes, list):
-        numbers = tuple(size.get("as_int") if isinstance(size, dict) else None for size in sizes)
-        if all(type(number) is int and number >= 0 for number in numbers):
-            return numbers
+        numbers = [size.get("as_int") if isinstance(size, dict) else None for size in sizes]
+        whole = tuple(number for number in numbers if type(number) is int and number >= 0)
+        if len(whole) == len(sizes):
+            return whole
     raise MalformedError(f"weight '{name}' has sizes that are not whole numbers")

@@ -39,7 +39,7 @@ class Storages:
 
     def collect(self, pid: object) -> object:
         """Take note of a persistent id's storage."""
-        if not _is_source_note(pid):
+        if not isinstance(pid, tuple) or not _is_source_note(pid):
             dtype, key, numel, _ = read_storage_id(pid)
             if self._sizes.setdefault(key, (dtype, numel)) != (dtype, numel):
                 raise MalformedError(f"storage '{key}' is given two sizes or two types")
@@ -72,7 +72,7 @@ class Storages:
 
     def resolve(self, pid: object) -> object:
         """Return the storage of a persistent id, or the class of one that notes its source."""
-        if _is_source_note(pid):
+        if isinstance(pid, tuple) and _is_source_note(pid):
             return pid[1]
         dtype, key, _, view = read_storage_id(pid)
         storage = self._placed[key]
@@ -81,9 +81,9 @@ class Storages:
         return TypedStorage(storage, dtype)
 
 
-def _is_source_note(pid: object) -> bool:
+def _is_source_note(pid: tuple[object, ...]) -> bool:
     """Whether the id is `("module", class, file, source)`, which old torch wrote for modules."""
-    return isinstance(pid, tuple) and len(pid) == 4 and pid[0] == "module"
+    return len(pid) == 4 and pid[0] == "module"
 
 
 def _view(storage: Storage, dtype: DType, view: object) -> Storage:

@@ -60,7 +60,7 @@ class Tree:
             if isinstance(node, Entry):
                 yield node._replace(name=name, kind=node.kind or kind)
             elif id(node) not in path:  # what holds itself is listed once
-                if is_module(node):
+                if isinstance(node, Object) and is_module(node):
                     yield Layer(name, str(getattr(node.function, "name", "Module")))
                 below = (*path, id(node))
                 stack += [

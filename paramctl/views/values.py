@@ -21,7 +21,7 @@ class Shown(NamedTuple):
     """A parameter, the slice of it that is shown, and the names that it is tied to."""
 
     entry: Entry
-    index: Index
+    slices: Index
     part: Entry
     tied: tuple[str, ...]
 
@@ -33,8 +33,8 @@ class Shown(NamedTuple):
             UsageError: the slice does not fit its shape.
         """
         entry = checkpoint.entries[match.name]
-        part = arrays.select(entry, match.index) if match.index else entry
-        return cls(entry, match.index, part, checkpoint.tied_to(match.name))
+        part = arrays.select(entry, match.slices)
+        return cls(entry, match.slices, part, checkpoint.tied_to(match.name))
 
 
 def text(shown: Shown) -> str:
@@ -45,10 +45,10 @@ def text(shown: Shown) -> str:
 def facts(shown: Shown) -> str:
     """Say what is shown: name, shape, dtype, kind, gradient, ties."""
     entry = shown.entry
-    of_whole = f" of {list(entry.shape)}" if shown.index else ""
+    of_whole = f" of {list(entry.shape)}" if shown.slices else ""
     grad = "unknown" if entry.requires_grad is None else str(entry.requires_grad)
     said = [
-        escape(entry.name) + _format_index(shown.index),
+        escape(entry.name) + _format_index(shown.slices),
         f"{list(shown.part.shape)}{of_whole} {entry.dtype.name}",
         *([entry.kind] if entry.kind else []),
         f"requires_grad: {grad}",
@@ -82,7 +82,7 @@ def _json_value(shown: Shown) -> dict[str, Any]:
     entry = shown.entry
     return {
         "name": entry.name,
-        "index": _format_index(shown.index) or None,
+        "index": _format_index(shown.slices) or None,
         "dtype": entry.dtype.name,
         "shape": list(shown.part.shape),
         "kind": entry.kind,

@@ -1,0 +1,247 @@
+"""The program at its edges: streams, signals, limits, names that want to do harm."""
+
+import os
+import pty
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from program import PARAMCTL, paramctl
+from safetensors.numpy import load_file
+from safetensors_rows import F32, header, one, tensor
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+MLP = SAMPLES / "mlp.safetensors"
+EVIL = r"\u001b[31mred\u202e[bold][/][link=http://x]\t\n"
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A model of 20,000 tensors: more than a pipe holds."""
+    entries = ",".join(f'"t{i}":{tensor("F32", "[1]", 4 * i, 4 * i + 4)}' for i in range(20_000))
+    path = tmp_path / "wide.safetensors"
+    path.write_bytes(header(f"{{{entries}}}", bytes(80_000)))
+    return path
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    path = tmp_path / "evil.safetensors"
+    path.write_bytes(one(F32, name=f'"{EVIL}"'))
+    return path
+
+
+def shell(command: str, **variables: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    environment = os.environ | {"P": PARAMCTL} | {k: str(v) for k, v in variables.items()}
+    return subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, check=False
+    )
+
+
+def test_a_reader_that_leaves_early_ends_it_silently_with_141(wide: Path) -> None:
+    run = shell('"$P" ls "$F" | head -1; echo "${PIPESTATUS[0]}"', F=wide)
+    assert run.stdout.splitlines() == [b"t0\t[1]\tfloat32\t1\t4\t-\t-\t-\t-", b"141"]
+    assert run.stderr == b""
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "meta", "--help"])
+def test_a_closed_stdout_is_an_input_output_error(verb: str) -> None:
+    run = shell('"$P" $V "$F" >&-; echo $? >&2', V=verb, F=MLP)
+    assert run.stderr == b"paramctl: standard output is closed\n6\n"
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "ls --format json", "--help"])
+def test_a_full_disk_is_an_input_output_error(verb: str) -> None:
+    run = shell('"$P" $V "$F" >/dev/full; echo $?', V=verb, F=MLP)
+    assert run.stderr == b"paramctl: standard output: No space left on device\n"
+    assert run.stdout == b"6\n"
+
+
+def test_a_closed_stderr_and_stdin_do_no_harm() -> None:
+    assert shell('"$P" ls "$F" 2>&- <&-', F=MLP).returncode == 0
+    assert shell('"$P" ls /nowhere.pt 2>&- <&-').returncode == 6
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("form", ["tsv", "tree", "table", "names", "json", "jsonl"])
+def test_names_beyond_the_encoding_are_escaped(encoding: str, form: str, tmp_path: Path) -> None:
+    path = tmp_path / "unicode.safetensors"
+    path.write_bytes(one(F32, name='"層.w"'))
+    env = {"PYTHONIOENCODING": encoding, "LANG": "C"}
+    run = paramctl("ls", path, "--format", form, env=env)
+    assert (run.code, run.err) == (0, "")
+    escaped = encoding != "utf-8" or form.startswith("json")
+    assert ("\\u5c64" if escaped else "層") in run.out
+
+
+@pytest.mark.parametrize("form", ["tsv", "tree", "table", "names", "json", "jsonl"])
+def test_no_byte_of_a_name_steers_the_terminal(form: str, evil: Path) -> None:
+    run = paramctl("ls", evil, "--format", form)
+    assert run.code == 0
+    assert all(c in "\n\t" or c.isprintable() for c in run.out)
+    assert "\\x1b[31mred\\u202e[bold][/][link=http://x]" in run.out.replace("\\u001b", "\\x1b")
+    if form == "tsv":
+        assert run.out.count("\t") == 8
+        assert run.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "{}"], ["ls", "{}", "x\x1b[31m"], ["ls", "no\x1b.pt"]]
+)
+def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
+    run = paramctl(*(argument.format(evil) for argument in arguments))
+    assert all(c == "\n" or c.isprintable() for c in run.out + run.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["ls", "https://example.com/m.safetensors"], 2, "URLs cannot be read"),
+        (["ls", ""], 2, "an empty argument"),
+        (["ls", "nowhere.pt"], 6, "nowhere.pt: no such file"),
+        (
+            ["ls", "0.weight"],
+            2,
+            "name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL",
+        ),
+        (["ls"], 2, "no model"),
+        (["ls", "-"], 3, "file is empty"),
+        (["ls", "/dev/null"], 6, "not a regular file"),
+        (["ls", "x" * 5000 + ".pt"], 6, "no such file"),
+        (["lss"], 2, "try 'paramctl ls'"),
+        (["ls", "--depht", "2"], 2, "--depth"),
+        (["ls", str(MLP), "--depth", "0"], 2, "--depth"),
+        (["ls", str(MLP), "--sort", "shape"], 2, "--sort"),
+        (["ls", str(MLP), "--max-header-bytes", "1"], 5, "over the limit of 1"),
+        (["ls", str(MLP), "0.wieght"], 2, "closest: 0.weight"),
+        (["ls", str(MLP), "--", "-x"], 2, "no parameter or layer '-x'"),
+        (["show", str(MLP), "0.weight", "0.bias", "--format", "npy"], 2, "name one"),
+        (["meta", str(MLP), "nope"], 2, "no metadata 'nope'"),
+    ],
+)
+def test_a_wrong_call_gets_one_line_that_says_what_to_do(
+    arguments: list[str], code: int, message: str
+) -> None:
+    run = paramctl(*arguments)
+    assert (run.code, run.out) == (code, "")
+    assert message in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_thousands_of_arguments_are_addresses() -> None:
+    run = paramctl("ls", MLP, *["0.weight"] * 5000)
+    assert run.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 30 + "b", "**." * 30 + "x", "*" * 10_000, "x" * 100_000]
+)
+def test_no_pattern_is_slow(pattern: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(one(F32, name='"' + "a" * 2000 + ".a" * 500 + '"'))
+    run = paramctl("ls", path, pattern)
+    assert run.code in (0, 2)
+    assert run.seconds < 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_at_once_and_silently(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [PARAMCTL, "ls"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(0.7)  # it waits for its input now
+    process.send_signal(number)
+    out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err) == (-number, b"", b"")
+
+
+def test_little_memory_and_few_descriptors_are_enough(wide: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+
+    run = subprocess.run(
+        [PARAMCTL, "ls", wide],
+        capture_output=True,
+        check=False,
+        preexec_fn=limit,
+    )
+    assert (run.returncode, run.stdout.count(b"\n")) == (0, 20_000)
+
+
+@pytest.mark.parametrize("name", ["torch", "safetensors", "yaml", "numpy", "json", "paramctl"])
+def test_a_module_planted_in_the_working_directory_is_not_imported(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('planted')")
+    run = paramctl("show", MLP, "2.bias", cwd=tmp_path)
+    assert (run.code, run.err) == (0, "")
+
+
+def test_stdin_is_read_in_place_or_spooled() -> None:
+    expected = paramctl("ls", MLP).out
+    with MLP.open("rb") as file:
+        assert paramctl("ls", stdin=file).out == expected
+    assert paramctl("ls", stdin=MLP.read_bytes()).out == expected
+    assert paramctl("ls", "-", stdin=MLP.read_bytes()).out == expected
+    assert shell('"$P" ls <("cat" "$F")', F=MLP).stdout.decode() == expected
+
+
+def test_addresses_alone_take_the_model_from_stdin_or_the_environment() -> None:
+    expected = paramctl("ls", MLP, "2").out
+    assert paramctl("ls", "2", stdin=MLP.read_bytes()).out == expected
+    assert paramctl("ls", "2", env={"PARAMCTL_MODEL": str(MLP)}).out == expected
+
+
+def run_on_terminal(*arguments: str | Path, columns: int = 80, **variables: str) -> str:
+    """Run the program on a pseudo-terminal and return what it writes there."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", **variables})
+        os.execv(PARAMCTL, [PARAMCTL, *map(str, arguments)])  # noqa: S606 (a shell would add echo)
+    chunks = []
+    try:
+        while chunk := os.read(terminal, 65536):
+            chunks.append(chunk)
+    except OSError:  # Linux says EIO when the other end is closed
+        pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return b"".join(chunks).decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_a_tree_a_pipe_gets_tsv() -> None:
+    assert "└─ weight" in run_on_terminal("ls", MLP, NO_COLOR="1")
+    assert "─" not in paramctl("ls", MLP).out
+
+
+def test_colour_follows_the_terminal_no_color_and_the_option() -> None:
+    assert "\x1b[" in run_on_terminal("ls", MLP)
+    assert "\x1b[" not in run_on_terminal("ls", MLP, NO_COLOR="1")
+    assert "\x1b[" not in run_on_terminal("ls", MLP, "--color", "never")
+    assert "\x1b[" in paramctl("ls", MLP, "--color", "always", "--format", "tree").out
+    assert "\x1b[" not in paramctl("ls", MLP, "--format", "tree").out
+
+
+@pytest.mark.parametrize("columns", [30, 80, 160])
+def test_lines_fit_the_terminal(columns: int, tmp_path: Path) -> None:
+    path = tmp_path / "long.safetensors"
+    path.write_bytes(header(f'{{"{"層" * 60}.w":{F32}}}', bytes(4)))
+    text = run_on_terminal("ls", path, columns=columns, NO_COLOR="1")
+    table = text.splitlines()[1:-1]
+    cells = [sum(2 if c == "層" else 1 for c in line) for line in table]
+    assert max(cells) <= columns
+
+
+def test_binary_never_reaches_a_terminal() -> None:
+    assert "redirect it" in run_on_terminal("show", MLP, "2.bias", "--format", "raw")
+
+
+def test_raw_bytes_come_out_as_they_are_stored() -> None:
+    run = subprocess.run(
+        [PARAMCTL, "show", MLP, "2.bias", "--format", "raw"], capture_output=True, check=True
+    )
+    assert run.stdout == load_file(MLP)["2.bias"].tobytes()
