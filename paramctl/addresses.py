@@ -126,7 +126,8 @@ class _Walk:
                 return [Match(layer.name, index) for layer in layers]
             else:
                 layers = [self._child(layer, piece) for layer in layers]
-        return [Match(name, ()) for layer in layers for name in _parameters(layer)]
+        chosen = {name for layer in layers for name in _parameters(layer)}
+        return [Match(name, ()) for name in self.names if name in chosen]
 
     def _descend(self, layers: list[Layer], text: str, column: int) -> list[Layer]:
         parts = text.removeprefix(".").split(".") if column else text.split(".")

@@ -24,33 +24,28 @@ class Layer:
 def build_layers(names: Iterable[str]) -> Layer:
     """Return the root of the tree of `names`; numbered siblings stand in the numbers' order."""
     root = Layer("")
-    layers: dict[str, Layer] = {"": root}
+    layers: dict[str, Layer] = {}
     for name in names:
-        prefix, _, last = name.rpartition(".")
-        parent = layers.get(prefix) or _add(layers, prefix) if prefix or "." in name else root
+        prefix, dot, last = name.rpartition(".")
+        parent = (layers.get(prefix) or _add(layers, root, prefix)) if dot else root
         node = parent.children.get(last) or _add_child(layers, parent, last, name)
         node.is_parameter = True
-    for layer in layers.values():
+    for layer in (root, *layers.values()):
         layer.children = _order(layer.children)
     return root
 
 
-def _add(layers: dict[str, Layer], name: str) -> Layer:
+def _add(layers: dict[str, Layer], root: Layer, name: str) -> Layer:
     """Return the layer of this name; make it, and those above it, where they are not there."""
-    layer = layers[""]
-    position = 0
+    layer, end = root, -1
     for part in name.split("."):
-        position += len(part)
-        layer = layer.children.get(part) or _add_child(layers, layer, part, name[:position])
-        position += 1
+        end += 1 + len(part)
+        layer = layer.children.get(part) or _add_child(layers, layer, part, name[:end])
     return layer
 
 
 def _add_child(layers: dict[str, Layer], parent: Layer, part: str, name: str) -> Layer:
-    child = Layer(name)
-    parent.children[part] = child
-    if name:
-        layers[name] = child
+    child = layers[name] = parent.children[part] = Layer(name)
     return child
 
 

@@ -15,7 +15,7 @@ PRINTABLE_LINE = re.compile(f"[^{CONTROLS}]*\n")
 
 
 class Row(NamedTuple):
-    """A malformed input: its bytes, or what makes it in a folder; exit code; part of the message."""
+    """A malformed input: its bytes or its maker, its exit code, a part of the message."""
 
     id: str
     make: bytes | Callable[[Path], Path]

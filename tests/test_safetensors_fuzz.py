@@ -85,7 +85,7 @@ def mutated_headers(draw: st.DrawFn) -> tuple[str, int]:
         cut = draw(st.integers(0, 2))
         text = (
             text[:place]
-            + draw(st.sampled_from(list('{}[]",:0129 \n\\eE.-') + [""]))
+            + draw(st.sampled_from([*list('{}[]",:0129 \n\\eE.-'), ""]))
             + text[place + cut :]
         )
     return text, size + draw(st.sampled_from([0, 0, 0, 1, -1]))

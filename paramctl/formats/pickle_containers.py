@@ -79,12 +79,14 @@ def _elements(target: object) -> list[Any]:
     if type(target) is list:
         return target
     if type(target) is Object:
+        target.elements = target.elements or []
         return target.elements
     raise ValueError(f"elements for what is no list: {type(target).__name__}")
 
 
 def _pairs(target: object) -> list[tuple[Any, Any]]:
     if type(target) is Dict or type(target) is Object:
+        target.pairs = target.pairs or []
         return target.pairs
     raise ValueError(f"keys for what is no dictionary: {type(target).__name__}")
 

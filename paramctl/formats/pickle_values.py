@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+NOTHING: list[Any] = []  # never filled: lists of their own for each empty object take 100 bytes
+
 
 class Global:
     """A class or function that a pickle names, never the thing itself.
@@ -51,8 +53,8 @@ class Object:
         self.function = function
         self.args = args
         self.state: object = None
-        self.pairs: list[tuple[object, object]] = []
-        self.elements: list[object] = []
+        self.pairs: list[tuple[object, object]] = NOTHING
+        self.elements: list[object] = NOTHING
 
 
 def _make_dict(pairs: Any = ()) -> Dict:

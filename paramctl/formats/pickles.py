@@ -17,9 +17,9 @@ from paramctl.formats.pickle_values import Dict, Global, Object
 
 __all__ = ["Dict", "Global", "Object", "Pickle", "TruncatedPickle", "read_pickle"]
 
-MAX_OPCODES = 50_000_000  # a 100,000-tensor state dict takes 3.2 million, and half a second
 MAX_DEPTH = 1 << 18  # values and marks on the stack: picklers put 1,000 at a time there, or a tuple
 ROUND = 1 << 16  # opcodes between two looks at the depth, so that it costs nothing
+MAX_OPCODES = 763 * ROUND  # 50 million, 10 seconds: a 100,000-tensor state dict has 3.2 million
 
 
 def _unknown(_machine: Machine, _position: int) -> int:
@@ -79,7 +79,7 @@ def _run(machine: Machine, position: int) -> int:
                 position = _STEPS[data[position]](machine, position + 1)
             if machine.depth() > MAX_DEPTH:
                 raise LimitError(f"a pickle with more than {MAX_DEPTH} values on its stack")
-        raise LimitError(f"a pickle of more than {MAX_OPCODES} opcodes")
+        raise LimitError(f"a pickle of {MAX_OPCODES} opcodes or more")
     except ParamctlError as error:
         error.where = error.where or f"offset {position}"
         raise

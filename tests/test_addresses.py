@@ -1,0 +1,133 @@
+"""What addresses name."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paramctl.addresses import Match, resolve, resolve_all
+from paramctl.errors import AddressError
+
+RGNET = [
+    f"0.block {block}.{layer}.{name}"
+    for block in range(4)
+    for layer in (0, 2)
+    for name in ("weight", "bias")
+] + ["1.weight", "1.bias"]
+ODD = ["blocks[a].w", "blocks[a].b", "x y.z", "a", "a.b", "", "..", "*", "w[0]", "h.2.w", "h.10.w"]
+
+
+def names_of(names: list[str], address: str) -> list[str]:
+    return [match.name for match in resolve(names, address)]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("0.block 1.0.bias", ["0.block 1.0.bias"]),
+        ("[0][1][0].bias", ["0.block 1.0.bias"]),
+        ("0[1][0].bias", ["0.block 1.0.bias"]),
+        ("[0][-1][2]", ["0.block 3.2.weight", "0.block 3.2.bias"]),
+        ("[0][1][1]", ["0.block 1.2.weight", "0.block 1.2.bias"]),
+        ("1", ["1.weight", "1.bias"]),
+        ("[1].bias", ["1.bias"]),
+        ("*.bias", ["1.bias"]),
+        ("0.*.0.bias", [f"0.block {block}.0.bias" for block in range(4)]),
+        ("**.bias", [name for name in RGNET if name.endswith("bias")]),
+        ("**", RGNET),
+        ("0.block ?.2.weight", [f"0.block {block}.2.weight" for block in range(4)]),
+        ("**.block 2.**", [name for name in RGNET if "block 2" in name]),
+        ("0.block 1", [name for name in RGNET if "block 1" in name]),
+    ],
+)
+def test_an_address_names_parameters(address: str, expected: list[str]) -> None:
+    assert names_of(RGNET, address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("blocks[a].w", ["blocks[a].w"]),
+        ("blocks[a]", ["blocks[a].w", "blocks[a].b"]),
+        ("x y", ["x y.z"]),
+        ("a", ["a"]),
+        ("*", ["*"]),
+        ("..", [".."]),
+        ("w[0]", ["w[0]"]),
+        ("h[1]", ["h.10.w"]),
+        ("h[10]", ["h.10.w"]),
+        ("h[2]", ["h.2.w"]),
+    ],
+)
+def test_a_name_is_itself_before_it_is_a_pattern(address: str, expected: list[str]) -> None:
+    assert names_of(ODD, address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "slices"),
+    [
+        ("1.weight[0,:5]", (0, slice(None, 5))),
+        ("1.weight[...]", (...,)),
+        ("1.weight[ -1 , 1:-1:2 ]", (-1, slice(1, -1, 2))),
+        ("1.weight[::-1]", (slice(None, None, -1),)),
+        ("[1].weight[0]", (0,)),
+        ("[1][0][0]", (0,)),
+    ],
+)
+def test_a_slice_follows_a_parameter(address: str, slices: tuple[object, ...]) -> None:
+    assert resolve(RGNET, address) == [Match("1.weight", slices)]
+
+
+def test_a_slice_is_taken_of_every_parameter_that_a_pattern_names() -> None:
+    assert resolve(RGNET, "1.*[0]") == [Match("1.weight", (0,)), Match("1.bias", (0,))]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("", "an empty address"),
+        ("2.wieght", "no parameter or layer '2.wieght'; closest: 1.weight"),
+        ("1.weight[0", "a bracket without its other half (column 9)"),
+        ("1.weight]", "a bracket without its other half (column 9)"),
+        ("1.weight[0][0]", "something behind the slice"),
+        ("1.weight[x]", "'x' is no index: a number, a slice or '...' (column 10)"),
+        ("1.weight[0,1.5]", "'1.5' is no index: a number, a slice or '...' (column 12)"),
+        ("1.weight[0:b]", "'b' is no bound of a slice"),
+        ("1.weight[]", "'' is no index"),
+        ("[7]", "the model has 2 children, no [7] (column 2)"),
+        ("[0][9].bias", "layer '0' has 4 children, no [9] (column 5)"),
+        ("[0][x]", "'x' is no index of a layer's child (column 5)"),
+        ("2.*", "'*' stands for one part between dots"),
+        ("1.weight[" + "9" * 5000 + "]", "is no index"),
+    ],
+)
+def test_a_wrong_address_is_explained(address: str, message: str) -> None:
+    with pytest.raises(AddressError, match=re.escape(message)):
+        resolve(RGNET, address)
+
+
+def test_several_addresses_name_each_parameter_once_in_the_model_s_order() -> None:
+    assert resolve_all(RGNET, ["1.bias", "1", "[1].weight"]) == ["1.weight", "1.bias"]
+    assert resolve_all(RGNET, []) == RGNET
+
+
+def test_a_listing_takes_no_slice() -> None:
+    with pytest.raises(AddressError, match=r"name the parameter: 1\.bias"):
+        resolve_all(RGNET, ["1.bias[0]"])
+
+
+@given(st.lists(st.text("ab.[*]0 \n", max_size=6), min_size=1, unique=True))
+def test_every_name_names_itself_and_nothing_else(names: list[str]) -> None:
+    for name in filter(None, names):
+        assert resolve(names, name) == [Match(name, ())]
+
+
+@given(st.lists(st.text("ab.[*]0 ", max_size=6), unique=True), st.text("ab.[*]0:,? -", max_size=9))
+def test_any_text_names_something_or_is_an_address_error(names: list[str], address: str) -> None:
+    try:
+        matches = resolve(names, address)
+    except AddressError:
+        return
+    assert matches
+    assert all(match.name in names for match in matches)

@@ -1,0 +1,136 @@
+"""The tree: order, guides, folding, sums."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.dtypes import BY_NAME
+from paramctl.layers import build_layers
+from paramctl.views.rows import make_rows
+from paramctl.views.sorting import SortKey
+from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
+
+
+def checkpoint(shapes: dict[str, tuple[int, ...]], **fields: dict[str, str]) -> Checkpoint:
+    entries = {name: Entry(name, BY_NAME["float32"], shape, None) for name, shape in shapes.items()}
+    return Checkpoint("model", "test", entries, **fields)  # type: ignore[arg-type]
+
+
+def draw(
+    model: Checkpoint, *, fold: bool = True, depth: int | None = None, sort: SortKey = "file"
+) -> list[str]:
+    rows = make_rows(model, model)
+    tree = TreeBuilder(model, rows, fold=fold, guides=UNICODE_GUIDES)
+    return [
+        f"{line.guides}{line.label} x{line.times} {line.numel}" for line in tree.lines(depth, sort)
+    ]
+
+
+MLP = {"0.weight": (8, 4), "0.bias": (8,), "2.weight": (1, 8), "2.bias": (1,)}
+BLOCKS = {f"h.{i}.{n}": (2, 3) for i in (0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9) for n in "wb"}
+
+
+def test_parameters_hang_on_their_layers() -> None:
+    assert draw(checkpoint(MLP)) == [
+        "0 x1 40",
+        "├─ weight x1 32",
+        "└─ bias x1 8",
+        "2 x1 9",
+        "├─ weight x1 8",
+        "└─ bias x1 1",
+    ]
+
+
+def test_siblings_that_repeat_are_one_line_with_all_their_sums() -> None:
+    assert draw(checkpoint(BLOCKS)) == ["h.[0-11] x12 144", "├─ w x1 6", "└─ b x1 6"]
+
+
+def test_numbered_siblings_stand_in_the_numbers_order() -> None:
+    lines = draw(checkpoint(BLOCKS), fold=False, depth=2)
+    assert [line.split()[1] for line in lines[1:]] == [str(i) for i in range(12)]
+
+
+def test_what_differs_is_not_folded() -> None:
+    shapes = BLOCKS | {"h.5.w": (9, 9)}
+    labels = [line.split(" x")[0] for line in draw(checkpoint(shapes), depth=2)]
+    assert labels == ["h", "├─ [0-4]", "├─ 5", "└─ [6-11]"]
+
+
+def test_even_steps_are_folded_and_said() -> None:
+    shapes = {f"net.{i}.weight": (5, 5) for i in range(0, 100, 2)}
+    assert draw(checkpoint(shapes)) == ["net.[0,2..98].weight x50 1250"]
+
+
+def test_two_are_shown_as_they_are() -> None:
+    assert len(draw(checkpoint({"0.w": (1,), "1.w": (1,)}))) == 2
+
+
+def test_names_with_words_before_the_number_fold_too() -> None:
+    shapes = {f"0.block {i}.0.{n}": (4, 8) for i in range(4) for n in ("weight", "bias")}
+    assert draw(checkpoint(shapes))[0] == "0.block [0-3].0 x4 256"
+
+
+def test_layers_of_other_types_are_not_alike() -> None:
+    types = {f"h.{i}": "A" if i < 6 else "B" for i in range(12)}
+    labels = [line.split(" x")[0] for line in draw(checkpoint(BLOCKS, types=types), depth=2)]
+    assert labels == ["h", "├─ [0-5]", "└─ [6-11]"]
+
+
+def test_a_tie_adds_nothing_to_its_layer() -> None:
+    model = checkpoint({"a.w": (2, 2), "b.w": (2, 2)}, aliases={"b.w": "a.w"})
+    assert draw(model, depth=1) == ["a.w x1 4", "b.w x1 4"]
+    nested = checkpoint({"m.a": (2, 2), "m.b": (2, 2)}, aliases={"m.b": "m.a"})
+    assert draw(nested, depth=1) == ["m x1 4"]
+
+
+@pytest.mark.parametrize(("sort", "labels"), [("file", "bca"), ("name", "abc"), ("size", "cab")])
+def test_siblings_are_sorted(sort: SortKey, labels: str) -> None:
+    lines = draw(checkpoint({"b": (1,), "c": (9,), "a": (3,)}), sort=sort)
+    assert "".join(line[0] for line in lines) == labels
+
+
+def test_a_parameter_that_is_a_layer_too_is_both() -> None:
+    assert draw(checkpoint({"a": (1,), "a.b": (2,), "a.c": (3,)})) == [
+        "a x1 1",
+        "├─ b x1 2",
+        "└─ c x1 3",
+    ]
+
+
+names = st.lists(st.text("ab.01", max_size=7), unique=True, min_size=1, max_size=30)
+
+
+@given(names)
+def test_every_parameter_has_one_line_where_nothing_is_folded(names: list[str]) -> None:
+    model = checkpoint(dict.fromkeys(names, (1,)))
+    rows = make_rows(model, model)
+    tree = TreeBuilder(model, rows, fold=False, guides=UNICODE_GUIDES)
+    lines = list(tree.lines(None, "file"))
+    assert sorted(line.row.name for line in lines if line.row) == sorted(names)
+
+
+@given(names)
+def test_the_root_holds_every_name_once_and_in_order_of_numbers(names: list[str]) -> None:
+    stack, seen = [build_layers(names)], []
+    while stack:
+        layer = stack.pop()
+        seen += [layer.name] if layer.is_parameter else []
+        numbers = [
+            int(part) for part in layer.children if part in ("0", "1", "00", "01", "10", "11")
+        ]
+        assert all(a <= b for a, b in pairwise(numbers))
+        stack.extend(layer.children.values())
+    assert sorted(seen) == sorted(names)
+
+
+@given(names)
+def test_folding_keeps_the_sums(names: list[str]) -> None:
+    model = checkpoint(dict.fromkeys(names, (3,)))
+    rows = make_rows(model, model)
+    tree = TreeBuilder(model, rows, fold=True, guides=UNICODE_GUIDES)
+    lines = list(tree.lines(1, "file"))
+    own = sum(line.row.numel or 0 for line in lines if line.row and line.times == 1)
+    assert own <= tree.sums[id(tree.root)][0] == 3 * len(names)
