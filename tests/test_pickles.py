@@ -530,6 +530,8 @@ ROWS: dict[str, list[Row]] = {
         (b"L" + b"9" * 65 + b"\n.", MalformedError, r"LONG: an argument of more than 64"),
         (b"F" + b"9" * 65 + b"\n.", MalformedError, r"FLOAT: an argument of more than 64"),
         (b"Np" + b"9" * 65 + b"\n.", MalformedError, r"PUT: an argument of more than 64"),
+        (b"I" + b"9" * 65, MalformedError, r"INT: an argument of more than 64 bytes"),
+        (b"I" + b"9" * 64, TruncatedPickle, r"ends inside INT"),
         (b"Ix\n.", MalformedError, r"INT: invalid literal for int"),
         (b"Fx\n.", MalformedError, r"FLOAT: could not convert string to float"),
     ],
@@ -538,7 +540,8 @@ ROWS: dict[str, list[Row]] = {
             b"\x8b" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20) + b".",
             LimitError,
             r"LONG4: a number of 1048576 bytes, more than 1024 \(offset 0\)",
-        )
+        ),
+        (b"\x8b\x01\x04\0\0" + bytes(1025) + b".", LimitError, r"LONG4: a number of 1025 bytes"),
     ],
     "C12": [
         (b"]" * 400_000, LimitError, r"more than 262144 values on its stack"),
@@ -625,6 +628,13 @@ def test_a_hostile_pickle_is_refused_with_the_opcode_and_its_offset(
     with pytest.raises(error, match=message) as raised:
         read_pickle(data)
     assert type(raised.value) is error
+
+
+def test_what_just_keeps_within_the_limits_is_read() -> None:
+    assert read_pickle(b"I" + b"9" * 64 + b"\n.").value == 10**64 - 1
+    assert read_pickle(b"\x8b\0\x04\0\0" + b"\xff" * 1024 + b".").value == -1
+    assert str(read_pickle(b"c" + b"a" * 1024 + b"\nb\n.").value) == "a" * 1024 + ".b"
+    assert read_pickle(b"(" * 131_072 + b"N" * 131_072 + b".").value is None
 
 
 def test_c12_lists_nested_200_000_deep_are_read_and_freed_without_recursion() -> None:
