@@ -65,11 +65,12 @@ class Entry(NamedTuple):
         """The first byte in the storage that belongs to it, and the one after the last."""
         if not self.numel:
             return (0, 0)
+        last = self.offset + 1
         if self.strides is None:
-            last = self.offset + self.numel
+            last += self.numel - 1
         else:
-            reach = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
-            last = self.offset + reach + 1
+            for size, stride in zip(self.shape, self.strides, strict=True):
+                last += (size - 1) * stride
         return (self.offset * self.dtype.bits // 8, (last * self.dtype.bits + 7) // 8)
 
 

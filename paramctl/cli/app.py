@@ -9,11 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from paramctl import __version__
-from paramctl.cli.environment import ClosedPipeError, Environment
+from paramctl.cli.environment import PROGRAM, ClosedPipeError, Environment
 from paramctl.errors import CLOSED_PIPE, INTERRUPTED, LimitError, ParamctlError, UsageError
 from paramctl.views.escaping import escape
-
-PROGRAM = "paramctl"
 
 
 class Verb(NamedTuple):

@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from paramctl.errors import FileError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from paramctl.views.tree import Guides
 
 STDIN, STDOUT = 0, 1
+PROGRAM = "paramctl"
 BUFFER_BYTES = 1 << 16
 
 Color = Literal["auto", "always", "never"]
@@ -95,11 +97,10 @@ class Environment:
 
     def say(self, message: str) -> None:
         """Write a line of talk to standard error; where that is closed, say nothing."""
-        try:
-            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-            sys.stderr.write(f"paramctl: {message}\n")
-        except (OSError, AttributeError, ValueError):
-            return
+        if isinstance(sys.stderr, io.TextIOWrapper):
+            sys.stderr.reconfigure(errors="backslashreplace")
+            with suppress(OSError):
+                sys.stderr.write(f"{PROGRAM}: {message}\n")
 
     def note(self, message: str) -> None:
         """Say what is good to know; `--quiet` leaves it out."""
@@ -109,7 +110,7 @@ class Environment:
     def abandon_output(self) -> None:
         """Point standard output at nothing, so that the interpreter's last flush is silent."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
     @property
     def use_color(self) -> bool:

@@ -3,7 +3,7 @@
 from paramctl.checkpoint import Storage
 from paramctl.errors import MalformedError
 from paramctl.formats.torch_tensors import TypedStorage, read_storage_id
-from paramctl.formats.zips import Member, open_member, read_directory, read_member
+from paramctl.formats.zips import open_member, read_directory, read_member
 from paramctl.sources import Source
 
 MAX_PICKLE = 256 << 20  # the pickle of a 100,000-tensor state dict takes 10 MB
@@ -16,16 +16,12 @@ class Archive:
     def __init__(self, source: Source) -> None:
         self.source = source
         members = read_directory(source)
-        roots = {name.partition("/")[0] for name in members if "/" in name}
         pickles = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) > 1:
             raise MalformedError(f"ambiguous: {pickles[0]} and {pickles[1]} in one archive")
-        self.root = pickles[0].partition("/")[0] if pickles else min(roots, default="")
-        start = len(self.root) + 1
+        root = next(iter(pickles or members), "").partition("/")[0] + "/"
         self.members = {
-            name[start:]: member
-            for name, member in members.items()
-            if name.startswith(f"{self.root}/")
+            name[len(root) :]: member for name, member in members.items() if name.startswith(root)
         }
         self._storages: dict[str, TypedStorage] = {}
         order = self.text("byteorder", "little")
@@ -46,7 +42,9 @@ class Archive:
 
     def storage(self, record: str) -> Storage:
         """Return where a record's bytes lie."""
-        member = self._member(record)
+        member = self.members.get(record)
+        if member is None:
+            raise MalformedError(f"the archive has no record '{record}'")
         return Storage(open_member(self.source, member), 0, member.size, record, self.big_endian)
 
     def typed_storage(self, pid: object) -> TypedStorage:
@@ -66,8 +64,3 @@ class Archive:
                 f"{known.storage.nbytes} bytes"
             )
         return known if known.dtype is dtype else known._replace(dtype=dtype)
-
-    def _member(self, record: str) -> Member:
-        if record not in self.members:
-            raise MalformedError(f"the archive has no record '{record}'")
-        return self.members[record]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
 from paramctl.formats.torch_tensors import BUILDERS, is_tensor_global
@@ -39,7 +39,7 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     path, part = ("", tree.root) if options.everything else tree.find_model()
     if options.key:
         path, part = options.key, tree.find_part(options.key)
-    checkpoint.holds = f"{path} (a whole module)".lstrip() if is_module(part) else path
+    checkpoint.holds = f"{path}, a whole module".lstrip(", ") if is_module(part) else path
     add_found(checkpoint, tree, part)
     if not checkpoint.entries and not isinstance(part, Dict) and not is_module(part):
         raise MalformedError("a pickle without tensors")
@@ -73,6 +73,8 @@ def _add_others(checkpoint: Checkpoint, tree: Tree, path: str) -> None:
     if not isinstance(tree.root, Dict):
         return
     for key, value in tree.root.strings().items():
+        if isinstance(value, Entry) and not path:
+            continue
         tensors = tree.holds_tensors(value)
         if not tensors:
             checkpoint.metadata[key] = tree.to_json(value)

@@ -6,7 +6,6 @@ Source: torch/_utils.py and torch/_tensor.py of torch 2.13.
 """
 
 from collections.abc import Callable
-from math import prod
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry, Storage
@@ -84,10 +83,10 @@ def _strided(
         raise MalformedError("a tensor's storage or its offset is of the wrong kind")
     shape, strides = _sizes(shape, "shape"), _sizes(strides, "strides")
     storage, storage_type = typed
-    entry = Entry("", dtype or storage_type, shape, storage, offset, strides)
     if len(shape) != len(strides):
         raise MalformedError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
-    if prod(shape) > MAX_NUMEL:
+    entry = Entry("", dtype or storage_type, shape, storage, offset, strides)
+    if entry.numel > MAX_NUMEL:
         raise MalformedError(f"a tensor of shape {list(shape)} has more than 2^63 - 1 elements")
     if offset < 0 or entry.extent[1] > storage.nbytes:
         raise MalformedError(
@@ -242,25 +241,23 @@ def _spread(describe: Callable[..., Any], name: str) -> Callable[[object], Any]:
     return build
 
 
-BUILDERS: dict[str, Callable[[object], Any]] = {
-    name: _spread(describe, name)
-    for name, describe in {
-        "torch._utils._rebuild_tensor": _tensor,
-        "torch._utils._rebuild_tensor_v2": _tensor_v2,
-        "torch._utils._rebuild_tensor_v3": _tensor_v3,
-        "torch._utils._rebuild_parameter": _parameter,
-        "torch._utils._rebuild_parameter_with_state": _parameter,
-        "torch._utils._rebuild_qtensor": _quantized,
-        "torch._utils._rebuild_sparse_tensor": _sparse,
-        "torch._utils._rebuild_nested_tensor": _nested,
-        "torch._utils._rebuild_meta_tensor_no_storage": _meta,
-        "torch._utils._rebuild_wrapper_subclass": _wrapper,
-        "torch._utils._rebuild_device_tensor_from_cpu_tensor": _on_device,
-        "torch._tensor._rebuild_from_type_v2": _from_type,
-        "torch.serialization._get_layout": _layout,
-        "torch.Size": _size,
-    }.items()
+_DESCRIBED: dict[str, Callable[..., Any]] = {
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor_v2,
+    "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._utils._rebuild_qtensor": _quantized,
+    "torch._utils._rebuild_sparse_tensor": _sparse,
+    "torch._utils._rebuild_nested_tensor": _nested,
+    "torch._utils._rebuild_meta_tensor_no_storage": _meta,
+    "torch._utils._rebuild_wrapper_subclass": _wrapper,
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": _on_device,
+    "torch._tensor._rebuild_from_type_v2": _from_type,
+    "torch.serialization._get_layout": _layout,
+    "torch.Size": _size,
 }
+BUILDERS = {name: _spread(describe, name) for name, describe in _DESCRIBED.items()}
 
 
 def is_tensor_global(found: Global) -> bool:

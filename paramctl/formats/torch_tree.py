@@ -30,6 +30,9 @@ MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
     ("_modules", None),
 )
 
+CONTAINERS = (Dict, Object, list, tuple)
+SCALARS = (str, int, float, type(None))
+
 Child = tuple[str, object, Kind | None]
 
 
@@ -47,26 +50,27 @@ class Tree:
         self.root = root
         self._visits = visits
 
-    def walk(self, value: object, prefix: str = "") -> Iterator[Entry | Layer]:
+    def walk(
+        self, value: object, name: str = "", kind: Kind | None = None, path: tuple[int, ...] = ()
+    ) -> Iterator[Entry | Layer]:
         """Yield the tensors and modules below `value` in order, by their dotted names.
 
         Raises:
             LimitError: the tree unfolds to more values than a file of its size should hold.
         """
-        stack: list[tuple[str, object, Kind | None, tuple[int, ...]]] = [(prefix, value, None, ())]
-        while stack:
-            name, node, kind, path = stack.pop()
-            self._visit(len(path))
-            if isinstance(node, Entry):
-                yield node._replace(name=name, kind=node.kind or kind)
-            elif id(node) not in path:  # what holds itself is listed once
-                if isinstance(node, Object) and is_module(node):
-                    yield Layer(name, str(getattr(node.function, "name", "Module")))
-                below = (*path, id(node))
-                stack += [
-                    (f"{name}.{key}" if name else key, child, child_kind, below)
-                    for key, child, child_kind in reversed(_children(node))
-                ]
+        if isinstance(value, Entry):
+            yield _named(value, name, kind)
+        elif isinstance(value, CONTAINERS) and id(value) not in path:  # it may hold itself
+            if is_module(value):
+                yield Layer(name, value.function.name)  # type: ignore[union-attr]
+            items = _items(value)
+            self._visit(len(path), len(items))
+            below = f"{name}." if name else ""
+            for key, child, child_kind in items:
+                if isinstance(child, Entry):
+                    yield _named(child, below + key, child_kind)
+                elif isinstance(child, CONTAINERS):
+                    yield from self.walk(child, below + key, child_kind, (*path, id(value)))
 
     def holds_tensors(self, value: object) -> bool:
         """Whether there is a tensor below `value`."""
@@ -85,7 +89,7 @@ class Tree:
         return path, node
 
     def _is_model(self, value: object) -> bool:
-        return isinstance(value, Dict | Object) and self.holds_tensors(value)
+        return isinstance(value, (Dict, Object)) and self.holds_tensors(value)
 
     def find_part(self, path: str) -> object:
         """Follow a dotted path of keys; a key may hold dots itself.
@@ -107,7 +111,7 @@ class Tree:
         """Say in a few words what a part of a checkpoint is."""
         if isinstance(value, Entry):
             return f"{value.dtype.name} {list(value.shape)}"
-        if isinstance(value, str | int | float | None):
+        if isinstance(value, SCALARS):
             text = str(value)
             return text if len(text) <= 40 else f"{text[:37]}..."
         tensors = sum(isinstance(found, Entry) for found in self.walk(value))
@@ -120,22 +124,22 @@ class Tree:
 
     def to_json(self, value: object, depth: int = 0) -> Any:
         """Return `value` in JSON's types; tensors and bytes as what they are, in words."""
-        self._visit(depth)
-        if isinstance(value, str | int | float | None):
+        self._visit(depth, 1)
+        if isinstance(value, SCALARS):
             return value
         if isinstance(value, Entry):
             return self.describe(value)
         if isinstance(value, bytes):
             return f"{len(value)} bytes"
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return [self.to_json(item, depth + 1) for item in value]
         items = _items(value)
         if items or isinstance(value, Dict):
             return {key: self.to_json(item, depth + 1) for key, item, _ in items}
         return str(getattr(value, "function", value))
 
-    def _visit(self, depth: int) -> None:
-        self._visits -= 1
+    def _visit(self, depth: int, values: int) -> None:
+        self._visits -= 1 + values
         if self._visits < 0:
             raise LimitError("a small file that unfolds to very many values")
         if depth > MAX_DEPTH:
@@ -149,14 +153,17 @@ def is_module(value: object) -> bool:
     return {part for part, _ in MODULE_PARTS} <= value.state.strings().keys()
 
 
-def _children(node: object) -> list[Child]:
-    return [item for item in _items(node) if isinstance(item[1], Dict | Object | list | tuple)]
+def _named(entry: Entry, name: str, kind: Kind | None) -> Entry:
+    entry = Entry(name, *entry[1:])
+    return entry if entry.kind or kind is None else entry._replace(kind=kind)
 
 
 def _items(node: object) -> list[Child]:
     if isinstance(node, Dict):
-        return [(_key_name(key), value, None) for key, value in node.pairs]
-    if isinstance(node, list | tuple) and not isinstance(node, Entry):
+        return [
+            (key if type(key) is str else _key_name(key), value, None) for key, value in node.pairs
+        ]
+    if isinstance(node, (list, tuple)) and not isinstance(node, Entry):
         return [(str(place), value, None) for place, value in enumerate(node)]
     if isinstance(node, Object):
         return _module_items(node) if is_module(node) else [*_items(node.state), *_pair_items(node)]
@@ -177,7 +184,7 @@ def _module_items(module: Object) -> list[Child]:
 
 
 def _key_name(key: object) -> str:
-    return str(key) if isinstance(key, str | int | float) else f"<{type(key).__name__}>"
+    return str(key) if isinstance(key, SCALARS) else f"<{type(key).__name__}>"
 
 
 def _prefixes(path: str) -> list[str]:

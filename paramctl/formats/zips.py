@@ -27,7 +27,7 @@ _ZIP64 = 1  # the extra field of sizes and offsets that need 64 bits
 
 
 class Member(NamedTuple):
-    """A file in the archive: `packed` bytes as stored, `size` unpacked, `header` where it begins."""
+    """A file in the archive: `packed` bytes stored at `header`, `size` unpacked."""
 
     name: str
     method: int
@@ -250,7 +250,7 @@ def _data_offset(source: Source, member: Member) -> int:
     known = not flags & DESCRIPTOR and 0xFFFFFFFF not in (packed, size)
     if known and (crc, packed, size) != (member.crc, member.packed, member.size):
         raise MalformedError(f"zip member '{member.name}' has other sizes in its own header")
-    return member.header + _LOCAL.size + name + extra
+    return int(member.header + _LOCAL.size + name + extra)
 
 
 class _Stored(Source):

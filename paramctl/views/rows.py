@@ -38,32 +38,29 @@ class Totals(NamedTuple):
 
 def make_rows(checkpoint: Checkpoint, names: Iterable[str]) -> list[Row]:
     """Return the rows of these parameters, in this order."""
-    aliases, types = checkpoint.aliases, checkpoint.types
-    overlaps = checkpoint.overlaps
-    rows = []
-    for name in names:
-        entry = checkpoint.entries[name]
-        layer_type = types.get(name.rpartition(".")[0], "") if types else ""
-        tied = aliases.get(name, "")
-        if entry.layout == "missing":
-            rows.append(Row(name, None, "", None, None, "", layer_type, tied, "missing"))
-            continue
-        note = _note(entry, overlaps.get(name))
-        kind = entry.kind or ""
-        rows.append(
-            Row(
-                name,
-                entry.shape,
-                entry.dtype.name,
-                entry.numel,
-                entry.nbytes,
-                kind,
-                layer_type,
-                tied,
-                note,
-            )
-        )
-    return rows
+    types = checkpoint.types
+    return [
+        _make_row(checkpoint, name, types.get(name.rpartition(".")[0], "") if types else "")
+        for name in names
+    ]
+
+
+def _make_row(checkpoint: Checkpoint, name: str, layer_type: str) -> Row:
+    entry = checkpoint.entries[name]
+    tied = checkpoint.aliases.get(name, "")
+    if entry.layout == "missing":
+        return Row(name, None, "", None, None, "", layer_type, tied, "missing")
+    return Row(
+        name,
+        entry.shape,
+        entry.dtype.name,
+        entry.numel,
+        entry.nbytes,
+        entry.kind or "",
+        layer_type,
+        tied,
+        _note(entry, checkpoint.overlaps.get(name)),
+    )
 
 
 def _note(entry: Entry, overlap: str | None) -> str:
@@ -72,7 +69,7 @@ def _note(entry: Entry, overlap: str | None) -> str:
         notes.append(entry.subclass)
     if overlap is not None:
         notes.append(f"overlaps {overlap}")
-    if entry.storage is not None and entry.layout == "strided":
+    if entry.strides and 0 in entry.strides:
         begin, end = entry.extent
         if end - begin < entry.nbytes:
             notes.append(f"expanded from {end - begin} bytes")

@@ -99,8 +99,8 @@ class TreeBuilder:
         row = self._row(layer)
         numel, nbytes = (sum_ * times for sum_ in self.sums[id(layer)])
         if row:
-            numel, nbytes = (own and own * times for own in (row.numel, row.nbytes))
-            return Line(guides, label, row, row.type, times, numel, nbytes)
+            own = [count and count * times for count in (row.numel, row.nbytes)]
+            return Line(guides, label, row, row.type, times, *own)
         return Line(guides, label, None, self.types.get(layer.name, ""), times, numel, nbytes)
 
     def _strokes(self, level: int, *, is_last: bool) -> tuple[str, str]:
