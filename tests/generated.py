@@ -7,19 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-TYPED = (
-    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
-).split()
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+SIGNED = ("int8", "int16", "int32", "int64")
+UNSIGNED = ("uint16", "uint32", "uint64")
+SMALL_FLOATS = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz")
+OPAQUE = ("bits8", "bits16", "bits1x8", "bits2x4", "bits4x2", "float4_e2m1fn_x2")
+
+TYPED = ("bool", "uint8", *SIGNED, *FLOATS, "complex64", "complex128")
 """Types that have a storage class of their own, as the legacy format needs."""
 
-SAFETENSORS = (
-    "bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 bfloat16 float32 float64 "
-    "float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz complex64"
-).split()
-
-OPAQUE = "bits8 bits16 bits1x8 bits2x4 bits4x2 float4_e2m1fn_x2".split()
-
-SAVED = [*dict.fromkeys(TYPED + SAFETENSORS), "float8_e8m0fnu", "complex32", *OPAQUE]
+SAFETENSORS = ("bool", "uint8", *UNSIGNED, *SIGNED, *FLOATS, *SMALL_FLOATS, "complex64")
+SAVED = (*TYPED, *UNSIGNED, *SMALL_FLOATS, "float8_e8m0fnu", "complex32", *OPAQUE)
 
 WORDS = ["weight", "bias", "block 0", "0", "1", "π", "a\tb", "[red]x[/red]", "q/k", "h.3", "\u202e"]
 
@@ -48,8 +46,8 @@ def random_tensor(rng: np.random.Generator, dtype: str) -> Tensor:
     shape = tuple(rng.integers(0, 5, size=rng.integers(0, 4)).tolist())
     torch_dtype: torch.dtype = getattr(torch, dtype)
     count = int(np.prod(shape)) * torch_dtype.itemsize
-    data = torch.from_numpy(rng.integers(0, 2 if dtype == "bool" else 256, count, np.uint8))
-    return data.view(torch_dtype).reshape(shape)
+    data = rng.integers(0, 2 if dtype == "bool" else 256, count)
+    return torch.tensor(data.tolist(), dtype=torch.uint8).view(torch_dtype).reshape(shape)
 
 
 def random_tensors(rng: np.random.Generator, dtypes: Iterable[str]) -> list[Tensor]:
