@@ -1,0 +1,106 @@
+"""Compare `paramctl ls` with its peers, side by side: `python benchmarks/ls.py`."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from measuring import Cost, compare
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+PARAMCTL = str(Path(sys.executable).with_name("paramctl"))
+MANY, FEW = 11, 3  # runs of what takes less than a second, and more
+COLUMNS = ("paramctl ls", "to", "time", "memory", "peer", "time", "memory", "ratio", "budget", "")
+
+
+class Budget(NamedTuple):
+    """What `ls` may take at most: times the peer, seconds, megabytes; none where it is None."""
+
+    ratio: float | None = None
+    seconds: float | None = None
+    megabytes: float | None = None
+
+    def holds(self, ours: Cost, theirs: Cost) -> bool:
+        """Whether `ours` is within every bound."""
+        spent = (ours.seconds / theirs.seconds, ours.seconds, ours.megabytes)
+        return all(
+            bound is None or value <= bound for value, bound in zip(spent, self, strict=True)
+        )
+
+    def __str__(self) -> str:
+        units = ("x", " s", " MB")
+        bounds = [f"{bound:g}{unit}" for bound, unit in zip(self, units, strict=True) if bound]
+        return ", ".join(bounds)
+
+
+class Row(NamedTuple):
+    """A comparison: the model listed, the peer's script, and the budget."""
+
+    model: str
+    peer: str
+    budget: Budget
+    runs: int = MANY
+    on_terminal: bool = False
+
+
+START_UP = Budget(ratio=1.25, megabytes=60)
+SCREEN = Budget(ratio=1.25)
+FASTER = Budget(ratio=1.0)
+
+ROWS = (
+    Row("4.safetensors", "hello", START_UP),
+    Row("4.pt", "hello", START_UP),
+    Row("300.safetensors", "hello", START_UP),
+    Row("300.pt", "hello", START_UP),
+    Row("terabyte.safetensors", "hello", START_UP),
+    Row("4.safetensors", "rich_table", SCREEN, on_terminal=True),
+    Row("300.safetensors", "rich_table", SCREEN, on_terminal=True),
+    Row("300.pt", "rich_table", SCREEN, on_terminal=True),
+    Row("300.safetensors", "safe_open_loop", FASTER, FEW),
+    Row("300.pt", "torch_load_loop", FASTER, FEW),
+    Row("100000.safetensors", "safe_open_loop", Budget(ratio=1.0, seconds=1.0), FEW),
+    Row("100000.pt", "torch_load_loop", Budget(ratio=1.0, seconds=2.5), FEW),
+)
+
+
+def measure(row: Row, folder: Path) -> tuple[Cost, Cost]:
+    """Run both programs of a row and return what they took."""
+    model = str(folder / row.model)
+    peer = [sys.executable, str(HERE / "peers" / f"{row.peer}.py"), model]
+    return compare([PARAMCTL, "ls", model], peer, row.runs, on_terminal=row.on_terminal)
+
+
+def cells(row: Row, ours: Cost, theirs: Cost) -> Sequence[str]:
+    """Return a row as the table shows it."""
+    return (
+        row.model,
+        "terminal" if row.on_terminal else "pipe",
+        *_format_cost(ours),
+        row.peer,
+        *_format_cost(theirs),
+        f"{ours.seconds / theirs.seconds:.2f}x",
+        str(row.budget),
+        "holds" if row.budget.holds(ours, theirs) else "BROKEN",
+    )
+
+
+def _format_cost(cost: Cost) -> tuple[str, str]:
+    return f"{cost.seconds:.3f} s", f"{cost.megabytes:.0f} MB"
+
+
+def main() -> None:
+    """Make the models, measure every row, print the table."""
+    table = Table(*COLUMNS)
+    with tempfile.TemporaryDirectory() as name:
+        subprocess.run([sys.executable, str(HERE / "inputs.py"), name], check=True)
+        for row in ROWS:
+            table.add_row(*cells(row, *measure(row, Path(name))))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+if __name__ == "__main__":
+    main()

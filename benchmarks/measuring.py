@@ -1,0 +1,67 @@
+"""Run programs whole and take their wall time and memory peak, two of them side by side.
+
+Linux counts what a process held before it became the program to its memory peak, so whoever
+measures must be small: do not import torch into it.
+"""
+
+import os
+import pty
+import subprocess
+import termios
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from statistics import median
+from typing import NamedTuple
+
+CHUNK = 1 << 16
+SCREEN = (24, 100)  # rows, columns
+
+
+class Cost(NamedTuple):
+    """Wall time from start to end, and the largest resident set."""
+
+    seconds: float
+    megabytes: float
+
+
+def compare(
+    ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool
+) -> tuple[Cost, Cost]:
+    """Return the medians of two commands, run in turns after a first run each that warms up."""
+    pairs = [(run(ours, on_terminal), run(theirs, on_terminal)) for _ in range(runs + 1)][1:]
+    return _median([pair[0] for pair in pairs]), _median([pair[1] for pair in pairs])
+
+
+def run(command: Sequence[str], on_terminal: bool) -> Cost:  # noqa: FBT001 (passed on)
+    """Run a command to its end, its output on a pseudo-terminal or in a pipe.
+
+    Raises:
+        ChildProcessError: it failed.
+    """
+    reader, writer = pty.openpty() if on_terminal else os.pipe()
+    if on_terminal:
+        termios.tcsetwinsize(writer, SCREEN)
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    os.close(writer)
+    output = _drain(reader)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ChildProcessError(f"{' '.join(command)} failed: {output[-1000:].decode()}")
+    return Cost(seconds, usage.ru_maxrss / 1024)
+
+
+def _drain(reader: int) -> bytes:
+    pieces = []
+    with suppress(OSError):  # EIO is a pseudo-terminal's end of file
+        while piece := os.read(reader, CHUNK):
+            pieces.append(piece)
+    os.close(reader)
+    return b"".join(pieces)
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(median(cost.seconds for cost in costs), median(cost.megabytes for cost in costs))
