@@ -94,6 +94,10 @@ def test_every_view_that_overlaps_one_before_it_is_told(tmp_path: Path) -> None:
     assert_true_overlaps(checkpoint)
 
 
+def test_columns_of_one_matrix_do_not_overlap(tmp_path: Path) -> None:
+    assert save(STATES["columns"](), tmp_path / "columns.pt").overlaps == {}
+
+
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_a_whole_module(name: str, legacy: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a row)
