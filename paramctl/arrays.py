@@ -1,6 +1,6 @@
 """The bridge from stored bytes to numpy: slices, byte order, strides, and the types numpy lacks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import EllipsisType
 from typing import Any
@@ -17,6 +17,11 @@ BLOCK = 1 << 20  # bytes that are handed on at a time
 SMALL_READ = 1 << 16  # bytes that are rather read at once than picked one by one
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 
+LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored values on reading
+    "conjugate": np.conj,
+    "negative": np.negative,
+    "conjugate-negative": lambda values: np.negative(np.conj(values)),
+}
 FLOAT8 = {  # exponent bits, bias, what stands for no number: "ieee", "fn" or "fnuz"
     "float8_e4m3fn": (4, 7, "fn"),
     "float8_e5m2": (5, 15, "ieee"),
@@ -90,6 +95,8 @@ def read(entry: Entry) -> Array:
         LimitError: the array would take more than 4 GiB.
         MalformedError: the entry reaches past its storage.
     """
+    if entry.layout in LAZY:
+        return LAZY[entry.layout](read(entry._replace(layout="strided")))
     name = entry.dtype.name
     stored = _gather(entry, _stored_type(entry))
     if entry.dtype.numpy:
@@ -101,8 +108,9 @@ def read(entry: Entry) -> Array:
     if name in FLOAT8:
         return np.asarray(_float8_table(*FLOAT8[name])[stored])
     if name == "complex32":
-        halves = stored.view(stored.dtype["real"])
-        return halves.astype("<f4").view("<c8")
+        values = np.empty(entry.shape, "<c8")
+        values.real, values.imag = stored["real"], stored["imag"]
+        return values
     raise UsageError(f"'{entry.name}': values of {name} are not unpacked", hint="--format raw")
 
 

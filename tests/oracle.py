@@ -120,6 +120,9 @@ def layout(tensor: Tensor) -> str:
         return "nested"
     if tensor.is_quantized:
         return "quantized"
+    if tensor.is_conj() or tensor.is_neg():
+        lazy = (("conjugate", tensor.is_conj()), ("negative", tensor.is_neg()))
+        return "-".join(name for name, is_set in lazy if is_set)
     return "meta" if tensor.is_meta else str(tensor.layout).removeprefix("torch.")
 
 

@@ -4,10 +4,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import IO, NamedTuple
 
+MARK = "--- usage: "
+LAUNCHER = f"""
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(child, 0)
+code = os.waitstatus_to_exitcode(status)
+text = f"{MARK}{{code}} {{usage.ru_maxrss}} {{time.perf_counter() - start}}"
+os.write(2, text.encode())
+"""  # the memory peak of a child begins with that of the process that it was forked from
 PARAMCTL = str(Path(sys.executable).with_name("paramctl"))
 
 
@@ -30,9 +39,8 @@ def paramctl(
     """Run the installed program and wait for it; without `stdin` it gets /dev/null."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PARAMCTL_")}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.perf_counter()
         process = subprocess.Popen(
-            [PARAMCTL, *map(str, arguments)],
+            [sys.executable, "-ISc", LAUNCHER, PARAMCTL, *map(str, arguments)],
             stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -41,10 +49,10 @@ def paramctl(
         )
         if isinstance(stdin, bytes):
             _feed(process, stdin)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        return Run(process.returncode, _text(out), _text(err), usage.ru_maxrss / 1024, seconds)
+        process.wait()
+        talk, _, usage = _text(err).rpartition(MARK)
+        code, kilobytes, seconds = usage.split()
+        return Run(int(code), _text(out), talk, int(kilobytes) / 1024, float(seconds))
 
 
 def _feed(process: "subprocess.Popen[bytes]", data: bytes) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paramctl.addresses import Match, resolve, resolve_all
+from paramctl.addresses import Index, Match, resolve, resolve_all
 from paramctl.errors import AddressError
 
 RGNET = [
@@ -75,7 +75,7 @@ def test_a_name_is_itself_before_it_is_a_pattern(address: str, expected: list[st
         ("[1][0][0]", (0,)),
     ],
 )
-def test_a_slice_follows_a_parameter(address: str, slices: tuple[object, ...]) -> None:
+def test_a_slice_follows_a_parameter(address: str, slices: Index) -> None:
     assert resolve(RGNET, address) == [Match("1.weight", slices)]
 
 

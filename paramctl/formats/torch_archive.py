@@ -23,7 +23,7 @@ class Archive:
         self.members = {
             name[len(root) :]: member for name, member in members.items() if name.startswith(root)
         }
-        self._storages: dict[str, TypedStorage] = {}
+        self._storages: dict[str, Storage] = {}
         order = self.text("byteorder", "little")
         if order not in ("little", "big"):
             raise MalformedError(f"byteorder is '{order}', neither little nor big")
@@ -41,11 +41,20 @@ class Archive:
         return read_member(self.source, self.members[name], MAX_PICKLE)
 
     def storage(self, record: str) -> Storage:
-        """Return where a record's bytes lie."""
-        member = self.members.get(record)
-        if member is None:
-            raise MalformedError(f"the archive has no record '{record}'")
-        return Storage(open_member(self.source, member), 0, member.size, record, self.big_endian)
+        """Return where a record's bytes lie; the same storage whenever it is asked for.
+
+        Raises:
+            MalformedError: there is no such record.
+        """
+        storage = self._storages.get(record)
+        if storage is None:
+            member = self.members.get(record)
+            if member is None:
+                raise MalformedError(f"the archive has no record '{record}'")
+            bytes_ = open_member(self.source, member)
+            storage = Storage(bytes_, 0, member.size, record, self.big_endian)
+            self._storages[record] = storage
+        return storage
 
     def typed_storage(self, pid: object) -> TypedStorage:
         """Return the storage that a persistent id names.
@@ -54,13 +63,10 @@ class Archive:
             MalformedError: there is no such record, or it has another size.
         """
         dtype, key, numel, _ = read_storage_id(pid)
-        known = self._storages.get(key)
-        if known is None:
-            known = TypedStorage(self.storage(f"data/{key}"), dtype)
-            self._storages[key] = known
-        if (numel * dtype.bits + 7) // 8 != known.storage.nbytes:
+        storage = self.storage(f"data/{key}")
+        if (numel * dtype.bits + 7) // 8 != storage.nbytes:
             raise MalformedError(
                 f"storage '{key}' of {numel} {dtype.name} does not fit its record of "
-                f"{known.storage.nbytes} bytes"
+                f"{storage.nbytes} bytes"
             )
-        return known if known.dtype is dtype else known._replace(dtype=dtype)
+        return TypedStorage(storage, dtype)

@@ -38,12 +38,13 @@ class Storages:
         self._placed: dict[str, Storage] = {}
 
     def collect(self, pid: object) -> object:
-        """Take note of a persistent id's storage."""
-        if not isinstance(pid, tuple) or not _is_source_note(pid):
-            dtype, key, numel, _ = read_storage_id(pid)
-            if self._sizes.setdefault(key, (dtype, numel)) != (dtype, numel):
-                raise MalformedError(f"storage '{key}' is given two sizes or two types")
-        return None
+        """Take note of a persistent id's storage; what stands for it is of no use."""
+        if isinstance(pid, tuple) and _is_source_note(pid):
+            return pid[1]
+        dtype, key, numel, _ = read_storage_id(pid)
+        if self._sizes.setdefault(key, (dtype, numel)) != (dtype, numel):
+            raise MalformedError(f"storage '{key}' is given two sizes or two types")
+        return key
 
     def place(self, source: Source, head: Head) -> None:
         """Find each storage in the file: they follow the pickles in the order of their keys.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import BY_NAME, DType
 from paramctl.errors import MalformedError
-from paramctl.formats.pickles import Global
+from paramctl.formats.pickles import Dict, Global
 
 MAX_NUMEL = 2**63 - 1  # torch counts elements in int64
 
@@ -35,6 +35,7 @@ STORAGE_DTYPES = {
     "QUInt2x4Storage": "quint2x4",
     "UntypedStorage": "uint8",
 }
+LAZY_BITS = {"conj": "conjugate", "neg": "negative"}
 STORAGE_MODULES = ("torch", "torch.storage", "torch.cuda")
 PLAIN_CLASSES = ("torch.Tensor", "torch._tensor.Tensor")
 PARAMETER_CLASSES = ("torch.nn.parameter.Parameter", "torch.nn.Parameter")
@@ -123,10 +124,19 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Entry:
 
 
 def _tensor_v2(
-    storage: Any, offset: Any, size: Any, stride: Any, grad: Any, _hooks: Any, _extra: Any = None
+    storage: Any, offset: Any, size: Any, stride: Any, grad: Any, _hooks: Any, bits: Any = None
 ) -> Entry:
     entry = _strided(storage, offset, size, stride)
+    if isinstance(bits, Dict):
+        entry = _with_bits(entry, bits)
     return entry._replace(requires_grad=True) if grad is True else entry
+
+
+def _with_bits(entry: Entry, bits: Dict) -> Entry:
+    """Note the bits that say that the values are yet to be conjugated or negated."""
+    is_set = bits.strings()
+    layout = "-".join(name for bit, name in LAZY_BITS.items() if is_set.get(bit) is True)
+    return entry._replace(layout=layout, parts=(entry,)) if layout else entry
 
 
 def _tensor_v3(
