@@ -4,11 +4,11 @@ Torch files show them by shared storage, safetensors by metadata, `__metadata__[
 as `safetensors.torch.save_model` writes it.
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
 
+MAX_REACHING = 16  # views at one place; of more, some overlaps go unnoticed
 NO_ALIAS = ("format",)  # metadata keys that other tools give a meaning of their own
 
 
@@ -43,34 +43,33 @@ def _compare_views(checkpoint: Checkpoint, group: list[Entry]) -> None:
         first = views.setdefault(view, entry)
         if first is not entry:
             checkpoint.aliases[entry.name] = first.name
-    covered = _Covered()
-    for entry in views.values():
-        owner = covered.add(entry.name, *entry.extent)
-        if owner is not None:
-            checkpoint.overlaps[entry.name] = owner
+    _find_overlaps(checkpoint, views.values())
 
 
-class _Covered:
-    """The bytes of a storage that are taken: pieces apart from one another, each with its owner."""
+def _find_overlaps(checkpoint: Checkpoint, views: Iterable[Entry]) -> None:
+    """Note for each view that it shares bytes with one that is listed before it."""
+    order = {entry.name: place for place, entry in enumerate(views)}
+    reaching: list[Entry] = []  # the views that reach farthest of those that begin before
+    for entry in sorted(views, key=lambda entry: entry.extent):
+        begin, _ = entry.extent
+        reaching = [other for other in reaching if other.extent[1] > begin]
+        for other in reaching:
+            if not _interleave(entry, other):
+                earlier, later = sorted((entry.name, other.name), key=order.__getitem__)
+                checkpoint.overlaps.setdefault(later, earlier)
+        reaching.append(entry)
+        reaching = sorted(reaching, key=lambda other: -other.extent[1])[:MAX_REACHING]
 
-    def __init__(self) -> None:
-        self._begins: list[int] = []
-        self._pieces: list[tuple[int, str]] = []  # where each ends, and whose it is
 
-    def add(self, name: str, begin: int, end: int) -> str | None:
-        """Take what is free of a range for `name`; return who owns the first part that is not."""
-        place = bisect_right(self._begins, begin)
-        if place and self._pieces[place - 1][0] > begin:
-            place -= 1
-        owner, free = None, []
-        while begin < end and place < len(self._begins) and self._begins[place] < end:
-            owner = owner if owner is not None else self._pieces[place][1]
-            free.append((begin, self._begins[place]))
-            begin = self._pieces[place][0]
-            place += 1
-        for start, stop in [*free, (begin, end)]:
-            if start < stop:
-                place = bisect_right(self._begins, start)
-                self._begins.insert(place, start)
-                self._pieces.insert(place, (stop, name))
-        return owner
+def _interleave(one: Entry, other: Entry) -> bool:
+    """Whether two views take different columns of one matrix, so that they share no byte."""
+    columns = []
+    for entry in (one, other):
+        steps = sorted(zip(entry.strides or (), entry.shape, strict=False), reverse=True)
+        row = steps[0][0] if steps else 0
+        width = 1 + sum((size - 1) * stride for stride, size in steps[1:])
+        first = entry.offset % row if row else 0
+        columns.append((row * entry.dtype.bits, first * entry.dtype.bits, width * entry.dtype.bits))
+    (row, first, width), (other_row, other_first, other_width) = sorted(columns)
+    fits = row == other_row and other_first + other_width <= row
+    return fits and first + width <= other_first

@@ -17,6 +17,7 @@ from paramctl.errors import MalformedError
 from paramctl.formats import open_checkpoint
 
 STRICTER = {
+    "does not start with '{'": "the format's README says that it must",
     "is listed twice": "the format's README forbids it; the library lets the last one win",
     "holds the key": "a metadata key given twice is ambiguous in the same way",
     "has the unknown field": "the format's schema says additionalProperties: false",

@@ -1,5 +1,6 @@
 """The tree: order, guides, folding, sums."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -14,7 +15,7 @@ from paramctl.views.sorting import SortKey
 from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
 
 
-def checkpoint(shapes: dict[str, tuple[int, ...]], **fields: dict[str, str]) -> Checkpoint:
+def checkpoint(shapes: Mapping[str, tuple[int, ...]], **fields: dict[str, str]) -> Checkpoint:
     entries = {name: Entry(name, BY_NAME["float32"], shape, None) for name, shape in shapes.items()}
     return Checkpoint("model", "test", entries, **fields)  # type: ignore[arg-type]
 

@@ -6,10 +6,11 @@ Source: torch/_utils.py and torch/_tensor.py of torch 2.13.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry, Storage
-from paramctl.dtypes import BY_NAME, DType
+from paramctl.dtypes import BY_NAME, UNKNOWN, DType
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Global
 
@@ -49,16 +50,15 @@ class TypedStorage(NamedTuple):
     dtype: DType
 
 
-def storage_dtype(storage_class: object) -> DType:
+@cache
+def storage_dtype(storage_class: Global) -> DType:
     """Return the element type of a storage class such as `torch.FloatStorage`.
 
     Raises:
         MalformedError: it is no storage class of torch's.
     """
-    if isinstance(storage_class, Global) and storage_class.module in STORAGE_MODULES:
-        name = STORAGE_DTYPES.get(storage_class.name)
-        if name:
-            return BY_NAME[name]
+    if storage_class.module in STORAGE_MODULES and storage_class.name in STORAGE_DTYPES:
+        return BY_NAME[STORAGE_DTYPES[storage_class.name]]
     raise MalformedError(f"'{storage_class}' is no storage class of torch's")
 
 
@@ -73,6 +73,8 @@ def read_storage_id(pid: object) -> tuple[DType, str, int, tuple[Any, ...]]:
     _, storage_class, key, _, numel, *rest = pid
     if type(key) is not str or type(numel) is not int or numel < 0:
         raise MalformedError(f"storage '{key}' of {numel} elements: not a name and a count")
+    if type(storage_class) is not Global:
+        raise MalformedError(f"the class of storage '{key}' is no class")
     return storage_dtype(storage_class), key, numel, tuple(rest)
 
 
@@ -80,21 +82,25 @@ def _strided(
     typed: object, offset: object, shape: object, strides: object, dtype: DType | None = None
 ) -> Entry:
     """Describe a view of a storage; `offset` and `strides` count elements."""
-    if type(typed) is not TypedStorage or type(offset) is not int:
+    if type(typed) is not TypedStorage or type(offset) is not int or offset < 0:
         raise MalformedError("a tensor's storage or its offset is of the wrong kind")
     shape, strides = _sizes(shape, "shape"), _sizes(strides, "strides")
-    storage, storage_type = typed
     if len(shape) != len(strides):
         raise MalformedError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
-    entry = Entry("", dtype or storage_type, shape, storage, offset, strides)
-    if entry.numel > MAX_NUMEL:
+    storage, storage_type = typed
+    dtype = dtype or storage_type
+    numel, last = 1, offset
+    for size, stride in zip(shape, strides, strict=True):
+        numel *= size
+        last += (size - 1) * stride
+    if numel > MAX_NUMEL:
         raise MalformedError(f"a tensor of shape {list(shape)} has more than 2^63 - 1 elements")
-    if offset < 0 or entry.extent[1] > storage.nbytes:
+    if numel and (last + 1) * dtype.bits > storage.nbytes * 8:
         raise MalformedError(
             f"a tensor of shape {list(shape)} at offset {offset} reaches past its storage "
             f"'{storage.key}' of {storage.nbytes} bytes"
         )
-    return entry
+    return Entry("", dtype, shape, storage, offset, strides)
 
 
 def _sizes(value: object, what: str) -> tuple[int, ...]:
@@ -201,6 +207,13 @@ def _wrapper(
     return _as_class(entry, tensor_class)
 
 
+def _uninitialized(grad: Any) -> Entry:
+    """Describe a parameter of a lazy module: its shape is not known yet."""
+    return Entry(
+        "", UNKNOWN, (), None, kind="parameter", requires_grad=grad is True, layout="uninitialized"
+    )
+
+
 def _on_device(data: Any, _dtype: Any, _device: Any, grad: Any) -> Entry:
     return _entry(data)._replace(requires_grad=grad is True)
 
@@ -264,6 +277,7 @@ _DESCRIBED: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_wrapper_subclass": _wrapper,
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": _on_device,
     "torch._tensor._rebuild_from_type_v2": _from_type,
+    "torch.nn.parameter.UninitializedParameter": _uninitialized,
     "torch.serialization._get_layout": _layout,
     "torch.Size": _size,
 }

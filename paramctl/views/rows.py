@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.dtypes import UNKNOWN
 
 
 class Row(NamedTuple):
@@ -48,8 +49,8 @@ def make_rows(checkpoint: Checkpoint, names: Iterable[str]) -> list[Row]:
 def _make_row(checkpoint: Checkpoint, name: str, layer_type: str) -> Row:
     entry = checkpoint.entries[name]
     tied = checkpoint.aliases.get(name, "")
-    if entry.layout == "missing":
-        return Row(name, None, "", None, None, "", layer_type, tied, "missing")
+    if entry.dtype is UNKNOWN:
+        return Row(name, None, "", None, None, entry.kind or "", layer_type, tied, entry.layout)
     return Row(
         name,
         entry.shape,
