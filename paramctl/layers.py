@@ -31,7 +31,8 @@ def build_layers(names: Iterable[str]) -> Layer:
         node = parent.children.get(last) or _add_child(layers, parent, last, name)
         node.is_parameter = True
     for layer in (root, *layers.values()):
-        layer.children = _order(layer.children)
+        if len(layer.children) > 1:
+            layer.children = _order(layer.children)
     return root
 
 

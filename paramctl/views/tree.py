@@ -58,8 +58,8 @@ class TreeBuilder:
         self.fold = fold
         self.guides = guides
         self.root = build_layers(self.rows)
-        self.sums: dict[int, tuple[int, int]] = {}
-        self._alike: dict[int, int] = {}
+        self.sums: dict[Layer, tuple[int, int]] = {}
+        self._alike: dict[Layer, int] = {}
         self._summarize()
 
     def _row(self, layer: Layer) -> Row | None:
@@ -75,12 +75,15 @@ class TreeBuilder:
         structures: dict[tuple[object, ...], int] = {}
         for layer in reversed(order):
             row = self._row(layer)
-            below = frozenset((part, self._alike[id(c)]) for part, c in layer.children.items())
-            structure = (self.types.get(layer.name), row and row[1:], below)
-            self._alike[id(layer)] = structures.setdefault(structure, len(structures))
-            own = (row.numel or 0, row.nbytes or 0) if row and not row.tied else (0, 0)
-            sums = [own, *(self.sums[id(child)] for child in layer.children.values())]
-            self.sums[id(layer)] = (sum(s[0] for s in sums), sum(s[1] for s in sums))
+            numel, nbytes = (row.numel or 0, row.nbytes or 0) if row and not row.tied else (0, 0)
+            below = []
+            for part, child in layer.children.items():
+                below.append((part, self._alike[child]))
+                numel += self.sums[child][0]
+                nbytes += self.sums[child][1]
+            structure = (self.types.get(layer.name), row and row[1:], frozenset(below))
+            self._alike[layer] = structures.setdefault(structure, len(structures))
+            self.sums[layer] = (numel, nbytes)
 
     def lines(self, depth: int | None, sort: SortKey) -> Iterator[Line]:
         """Yield the tree's lines down to `depth`, siblings sorted."""
@@ -97,7 +100,7 @@ class TreeBuilder:
 
     def _line(self, guides: str, label: str, layer: Layer, times: int) -> Line:
         row = self._row(layer)
-        numel, nbytes = (sum_ * times for sum_ in self.sums[id(layer)])
+        numel, nbytes = (sum_ * times for sum_ in self.sums[layer])
         if row:
             own = [count and count * times for count in (row.numel, row.nbytes)]
             return Line(guides, label, row, row.type, times, *own)
@@ -128,7 +131,7 @@ class TreeBuilder:
         if sort == "name":
             children.sort(key=lambda child: natural_key(child[0]))
         elif sort == "size":
-            children.sort(key=lambda child: -self.sums[id(child[1])][1])
+            children.sort(key=lambda child: -self.sums[child[1]][1])
         groups: list[Group] = []
         start = 0
         while start < len(children):
@@ -151,7 +154,7 @@ class TreeBuilder:
                 break
             distance = numbered[1] - first[1]
             step = step or distance
-            alike = self._alike[id(children[end][1])] == self._alike[id(children[start][1])]
+            alike = self._alike[children[end][1]] == self._alike[children[start][1]]
             if not alike or distance != step * (end - start):
                 break
             end += 1
