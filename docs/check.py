@@ -1,8 +1,9 @@
 """Run every example of the documentation and compare what it prints with what stands there.
 
-`python docs/check.py` exits 1 where they differ; `--update` writes what is printed into the pages.
-Examples are `console` blocks: a line that begins with `$ ` is run in the repository's root, on a
-terminal of 100 columns without colour, and the lines behind it are what it prints.
+`python docs/check.py` exits 1 where they differ; `--update` writes what is printed into its place.
+Examples are `console` blocks of the pages and the EXAMPLES of the verbs, which `--help` shows: a
+line that begins with `$ ` is run in the repository's root, on a terminal of 100 columns without
+colour, and the lines behind it are what it prints. The README's picture is drawn anew too.
 """
 
 import os
@@ -10,13 +11,17 @@ import pty
 import re
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from picture import draw
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
+VERBS = sorted((ROOT / "paramctl" / "cli").glob("*.py"))
+PICTURE = ROOT / "docs" / "ls.svg"
+PAGE_BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
+HELP_BLOCK = re.compile(r'(?<=^EXAMPLES = """\n)(.*?)(?=^""")', re.MULTILINE | re.DOTALL)
 COLUMNS = "100"
 
 
@@ -64,40 +69,43 @@ def run(command: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
 
-def renew(match: re.Match[str]) -> str:
+def renew(block: str) -> str:
     """Return a block with what its commands print now."""
-    examples = [Example(old.command, run(old.command)) for old in parse(match[0])]
+    examples = [Example(old.command, run(old.command)) for old in parse(block)]
     return (
         "\n\n".join("\n".join(filter(None, [f"$ {e.command}", e.output])) for e in examples) + "\n"
     )
 
 
-def help_blocks() -> Iterator[tuple[str, str]]:
-    """Yield the examples that the verbs' `--help` shows."""
-    app = import_module("paramctl.cli.app")
-    for verb in app.VERBS:
-        yield f"paramctl {verb} --help", import_module(f"paramctl.cli.{verb}").EXAMPLES
+def check(path: Path, old: str, new: str) -> bool:
+    """Say whether a file is as it should be; with `--update`, make it so."""
+    if new == old:
+        return True
+    if "--update" in sys.argv:
+        path.write_text(new)
+        return True
+    sys.stdout.write(f"{path.relative_to(ROOT)} differs: run python docs/check.py --update\n")
+    return False
+
+
+def renew_page(text: str) -> str:
+    """Return a page with all its examples run."""
+    return PAGE_BLOCK.sub(lambda match: renew(match[0]), text)
+
+
+def renew_help(text: str) -> str:
+    """Return a verb's source with the examples of its `--help` run."""
+    return HELP_BLOCK.sub(lambda match: renew(match[0]), text)
 
 
 def main() -> int:
-    """Check all pages, or update them."""
-    wrong = 0
-    for page in PAGES:
-        old = page.read_text()
-        new = BLOCK.sub(renew, old)
-        if new != old and "--update" in sys.argv:
-            page.write_text(new)
-        elif new != old:
-            wrong += 1
-            sys.stdout.write(f"{page.relative_to(ROOT)} differs: python docs/check.py --update\n")
-    for name, block in help_blocks():
-        for example in parse(block):
-            printed = run(example.command)
-            if printed != example.output:
-                wrong += 1
-                sys.stdout.write(f"{name}: {example.command}\nprints\n{printed}\n")
-    sys.stdout.write(f"{len(PAGES)} pages checked, {wrong} wrong\n")
-    return bool(wrong)
+    """Check all pages, the verbs' help and the picture, or update them."""
+    good = [check(page, page.read_text(), renew_page(page.read_text())) for page in PAGES]
+    good += [check(verb, verb.read_text(), renew_help(verb.read_text())) for verb in VERBS]
+    old = PICTURE.read_text() if PICTURE.exists() else ""
+    good.append(check(PICTURE, old, draw()))
+    sys.stdout.write(f"{len(good)} files checked, {good.count(False)} wrong\n")
+    return not all(good)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,22 @@ VERBS = {
 }
 EXAMPLES = """
 $ paramctl ls sample_models/mlp.pt
+sample_models/mlp.pt  ·  torch zip  ·  a state dict
+           shape   dtype    values   size
+0                               40  160 B
+├─ weight  [8, 4]  float32      32  128 B
+└─ bias    [8]     float32       8   32 B
+2                                9   36 B
+├─ weight  [1, 8]  float32       8   32 B
+└─ bias    [1]     float32       1    4 B
+49 parameters in 4 tensors, 196 B
+
 $ paramctl show sample_models/mlp.pt '2.weight[0,:5]'
+2.weight[0, :5]  ·  [5] of [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([ 0.0186, -0.1813,  0.0598, -0.3301, -0.2555])
+
 $ paramctl meta sample_models/training.pt epoch
+1
 """
 
 

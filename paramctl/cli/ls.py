@@ -21,10 +21,34 @@ if TYPE_CHECKING:
     from paramctl.views.tree import Line
 
 EXAMPLES = """
-paramctl ls model.pt
-paramctl ls model.safetensors '*.bias'
-paramctl ls gpt2/ --depth 2
-paramctl ls training.pt --key optimizer
+$ paramctl ls sample_models/rgnet.pt
+sample_models/rgnet.pt  ·  torch zip  ·  a state dict
+                   shape   dtype    values     size
+0.block [0-3]  x4                      304  1.22 kB
+├─ 0                                    40    160 B
+│  ├─ weight       [8, 4]  float32      32    128 B
+│  └─ bias         [8]     float32       8     32 B
+└─ 2                                    36    144 B
+   ├─ weight       [4, 8]  float32      32    128 B
+   └─ bias         [4]     float32       4     16 B
+1                                        5     20 B
+├─ weight          [1, 4]  float32       4     16 B
+└─ bias            [1]     float32       1      4 B
+309 parameters in 18 tensors, 1.24 kB
+
+$ paramctl ls sample_models/rgnet.pt '**.bias' --format names
+0.block 0.0.bias
+0.block 0.2.bias
+0.block 1.0.bias
+0.block 1.2.bias
+0.block 2.0.bias
+0.block 2.2.bias
+0.block 3.0.bias
+0.block 3.2.bias
+1.bias
+
+$ cat sample_models/mlp.pt | paramctl ls --format json | grep parameters
+  "parameters": 49,
 """
 
 

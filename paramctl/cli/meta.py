@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 $ paramctl meta sample_models/training.pt
-epoch: 3
+epoch: 1
+
+$ paramctl meta sample_models/gpt2 --format json
+{
+  "total_size": 58752
+}
 """
 
 

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from paramctl.views.values import Shown
 
 EXAMPLES = """
-$ paramctl show sample_models/mlp.pt 2.bias
+$ paramctl show sample_models/mlp.pt 2
+2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([[ 0.0186, -0.1813,  0.0598, -0.3301, -0.2555, -0.1823,  0.2231,  0.2073]])
+
+2.bias  ·  [1] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([-0.1568])
+
+$ paramctl show sample_models/rgnet.pt '[0][1][0].bias[:3]'
+0.block 1.0.bias[:3]  ·  [3] of [8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([-0.0275,  0.0751, -0.2048])
+
+$ paramctl show sample_models/mlp.pt 2.bias --format raw | wc -c
+4
 """
 
 ValueFormat = Literal["text", "json", "npy", "raw"]

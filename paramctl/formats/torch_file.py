@@ -39,7 +39,8 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     path, part = ("", tree.root) if options.everything else tree.find_model()
     if options.key:
         path, part = options.key, tree.find_part(options.key)
-    checkpoint.holds = f"{path}, a whole module".lstrip(", ") if is_module(part) else path
+    what = "a whole module" if is_module(part) else "" if path else "a state dict"
+    checkpoint.holds = ", ".join(filter(None, (path, what)))
     add_found(checkpoint, tree, part)
     if not checkpoint.entries and not isinstance(part, Dict) and not is_module(part):
         raise MalformedError("a pickle without tensors")

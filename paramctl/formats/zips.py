@@ -1,33 +1,43 @@
 """Zip archives, strictly: whatever two readers could see differently is an error.
 
 The end record must end the file, the directory must stand right before it, the first member at
-offset 0, and members may not overlap. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.
+offset 0, and members may neither overlap nor leave holes. Source: PKWARE's APPNOTE.TXT 6.3.10,
+sections 4.3 to 4.5.
 """
 
 import struct
 import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from io import BytesIO
 from typing import NamedTuple
 
 from paramctl.errors import LimitError, MalformedError
-from paramctl.sources import Source, Stretch
+from paramctl.sources import Source
 
 STORED, DEFLATED = 0, 8
-ENCRYPTED, DESCRIPTOR, PATCHED, STRONG, UTF8, MASKED = 1, 8, 32, 64, 1 << 11, 1 << 13
+ENCRYPTED, LEVELS, DESCRIPTOR, PATCH, UTF8 = 0x2041, 6, 8, 0x20, 0x800  # bits of the flags
 MAX_MEMBERS = 1_000_000  # a checkpoint of 100,000 tensors has 100,006
-MAX_DIRECTORY = 256 << 20
+MAX_DIRECTORY = 128 << 20  # 134 bytes a member; torch's take about 65
 CHUNK = 1 << 16
 
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s2x2H4x3L2H")
+_CENTRAL = struct.Struct("<4s4x2H4x3L4H6xL")
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
-_END64 = struct.Struct("<4sQ2H2L4Q")
+_END64 = struct.Struct("<4sQ4x2L4Q")
 _FIELD = struct.Struct("<2H")
-_ZIP64 = 1  # the extra field of sizes and offsets that need 64 bits
+_WIDE = 0xFFFFFFFF  # says that the number stands in the 64-bit extra field
+_ZIP64, _SECOND_NAME = 1, 0x7075  # extra fields: 64-bit numbers, Info-ZIP's Unicode path
+_DESCRIPTOR_SIZES = (12, 16, 20, 24)  # with a signature or not, of 32 bits or 64
+_MAX_SLACK = 0xFFFF + 24  # a local header's extra fields and a descriptor
 
 
 class Member(NamedTuple):
-    """A file in the archive: `packed` bytes stored at `header`, `size` unpacked."""
+    """A file in the archive: `packed` bytes stored at `header`, `size` unpacked.
+
+    `end` is where the next member begins, or the directory.
+    """
 
     name: str
     method: int
@@ -36,14 +46,7 @@ class Member(NamedTuple):
     size: int
     header: int
     flags: int
-
-
-class _End(NamedTuple):
-    """What the end record says: how many members, and where their directory lies."""
-
-    members: int
-    nbytes: int
-    offset: int
+    end: int
 
 
 def read_directory(source: Source) -> dict[str, Member]:
@@ -53,165 +56,166 @@ def read_directory(source: Source) -> dict[str, Member]:
         MalformedError: the archive breaks a rule, or readers could differ on what it holds.
         LimitError: it has too many members, or too long a directory.
     """
-    end = _read_end(source)
-    if end.members > MAX_MEMBERS or end.nbytes > MAX_DIRECTORY:
-        raise LimitError(f"a zip archive of {end.members} members, over the limit of {MAX_MEMBERS}")
-    directory = source.read(end.offset, end.nbytes)
+    count, offset, nbytes = _read_end(source)
+    if count > MAX_MEMBERS:
+        raise LimitError(f"a zip archive of {count} members, over the limit of {MAX_MEMBERS}")
+    if nbytes > MAX_DIRECTORY:
+        raise LimitError(f"a zip directory of {nbytes} bytes, over the limit of {MAX_DIRECTORY}")
     members: dict[str, Member] = {}
-    position = 0
-    while position < len(directory):
-        member, position = _read_entry(directory, position)
-        if member.name in members:
-            raise MalformedError(f"zip member '{member.name}' is there twice")
+    folded: set[str] = set()  # torch takes the first of the names that differ in case alone
+    for member in _place(list(_read_entries(source.read(offset, nbytes), count)), offset):
+        name = member.name.lower()
+        if name in folded:
+            raise MalformedError(f"two zip members have the name '{member.name}', its case apart")
+        folded.add(name)
         members[member.name] = member
-    if len(members) != end.members:
-        raise MalformedError(
-            f"the zip directory holds {len(members)} members, its end says {end.members}"
-        )
-    _check_places(members, end.offset)
     return members
 
 
-def _read_end(source: Source) -> _End:
-    if source.size < _END.size:
-        raise MalformedError("truncated zip archive: it has no end record")
-    position = source.size - _END.size
-    record = _END.unpack(source.read(position, _END.size))
-    magic, disk, first_disk, here, members, nbytes, offset, comment = record
-    if magic != b"PK\5\6":
-        raise MalformedError("truncated zip archive, or bytes after it: no end record at its end")
-    if comment or disk not in (0, 0xFFFF) or first_disk not in (0, 0xFFFF) or here != members:
-        raise MalformedError("a zip archive with a comment or in several parts")
-    end = _End(members, nbytes, offset)
-    if position >= _LOCATOR.size:
-        locator = _LOCATOR.unpack(source.read(position - _LOCATOR.size, _LOCATOR.size))
-        if locator[0] == b"PK\6\7":
-            end, position = _read_end64(source, locator[2], position - _LOCATOR.size, end)
-    if end.offset + end.nbytes != position:
+def _read_end(source: Source) -> tuple[int, int, int]:
+    """Return the number of members, and the offset and the size of their directory."""
+    place = source.size - _END.size
+    record = source.read(place, _END.size) if place >= 0 else b""
+    if not record.startswith(b"PK\5\6"):
+        raise MalformedError("a zip archive cut short, or with bytes behind it: no end record")
+    _, *numbers, comment = _END.unpack(record)
+    if comment:
+        raise MalformedError(f"the zip end record says that {comment} bytes of comment follow it")
+    if place >= _LOCATOR.size:
+        place, numbers = _read_end64(source, place, numbers)
+    disk, first_disk, here, count, nbytes, offset = numbers
+    if disk or first_disk or here != count:
+        raise MalformedError(f"part {disk} of a zip archive in several, {here} of {count} members")
+    if offset + nbytes != place:
         raise MalformedError(
-            f"the zip directory lies at {end.offset} to {end.offset + end.nbytes}, "
-            f"not right before the end record at {position}"
+            f"the zip directory lies at {offset} to {offset + nbytes}, "
+            f"not right before the end record at {place}"
         )
-    return end
+    if count * _CENTRAL.size > nbytes:
+        raise MalformedError(f"a zip directory of {nbytes} bytes cannot hold {count} members")
+    return count, offset, nbytes
 
 
-def _read_end64(source: Source, offset: int, before: int, short: _End) -> tuple[_End, int]:
-    """Read the 64-bit end record; return it and where it begins."""
-    if offset + _END64.size != before:
-        raise MalformedError("the zip archive's 64-bit end record is not right before its locator")
-    record = _END64.unpack(source.read(offset, _END64.size))
-    magic, size, _, _, disk, first_disk, here, members, nbytes, start = record
-    if magic != b"PK\6\6" or size != _END64.size - 12 or disk or first_disk or here != members:
-        raise MalformedError("the zip archive's 64-bit end record is broken")
-    end = _End(members, nbytes, start)
-    for small, large, limit in zip(short, end, (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True):
-        if small not in (large, limit):
-            raise MalformedError("the zip archive's two end records contradict each other")
-    return end, offset
+def _read_end64(source: Source, place: int, short: list[int]) -> tuple[int, list[int]]:
+    """Return where the end records begin and their numbers, the 64-bit ones if there are any.
+
+    Raises:
+        MalformedError: the two records contradict each other.
+    """
+    locator = source.read(place - _LOCATOR.size, _LOCATOR.size)
+    if not locator.startswith(b"PK\6\7"):
+        return place, short
+    _, disk, offset, disks = _LOCATOR.unpack(locator)
+    if disk or disks != 1 or offset + _END64.size != place - _LOCATOR.size:
+        raise MalformedError("the zip's 64-bit end record is not right before its locator")
+    magic, size, *long = _END64.unpack(source.read(offset, _END64.size))
+    if magic != b"PK\6\6" or size != _END64.size - 12:
+        raise MalformedError("the zip's 64-bit end record is broken", where=f"offset {offset}")
+    for small, large, mark in zip(short, long, (0xFFFF,) * 4 + (_WIDE,) * 2, strict=True):
+        if small not in (large, mark):
+            raise MalformedError(f"the zip's two end records differ: {small} and {large}")
+    return offset, long
 
 
-def _read_entry(directory: bytes, position: int) -> tuple[Member, int]:
-    try:
-        fields = _CENTRAL.unpack_from(directory, position)
-    except struct.error as error:
-        raise MalformedError("the zip directory ends inside an entry") from error
-    (
-        magic,
-        _,
-        _,
-        flags,
-        method,
-        _,
-        _,
-        crc,
-        packed,
-        size,
-        name,
-        extra,
-        comment,
-        disk,
-        _,
-        _,
-        header,
-    ) = fields
-    start = position + _CENTRAL.size
-    end = start + name + extra + comment
-    if magic != b"PK\1\2" or end > len(directory):
-        raise MalformedError("the zip directory is broken", where=f"directory offset {position}")
-    text = _decode_name(directory[start : start + name], flags)
-    if packed == 0xFFFFFFFF or size == 0xFFFFFFFF or header == 0xFFFFFFFF:
-        fields64 = _zip64(directory[start + name : start + name + extra])
-        size, packed, header = _widen(text, fields64, size, packed, header)
-    member = Member(text, method, crc, packed, size, header, flags)
-    if disk or method != STORED or flags & ~(DESCRIPTOR | UTF8) or packed != size:
-        _check_entry(member, disk)
-    return member, end
+def _read_entries(directory: bytes, count: int) -> Iterator[Member]:
+    """Yield each member; its `end` is the first place where the next one could begin."""
+    position = 0
+    for _ in range(count):
+        start = position + _CENTRAL.size
+        if start > len(directory):
+            raise MalformedError(f"the zip directory ends before its {count} members do")
+        magic, flags, method, crc, packed, size, name, extra, comment, disk, header = (
+            _CENTRAL.unpack_from(directory, position)
+        )
+        fields = start + name
+        position = fields + extra + comment
+        if magic != b"PK\1\2" or position > len(directory):
+            raise MalformedError(
+                "broken zip directory", where=f"byte {start - _CENTRAL.size} of it"
+            )
+        text = _decode_name(directory[start:fields], flags)
+        if extra or _WIDE in (size, packed, header):
+            body = _find_zip64(text, directory[fields : fields + extra])
+            size, packed, header = _widen(text, body, size, packed, header)
+        end = header + _LOCAL.size + name + packed
+        member = tuple.__new__(Member, (text, method, crc, packed, size, header, flags, end))
+        if disk or method != STORED or flags & ~(DESCRIPTOR | UTF8) or packed != size:
+            _check_entry(member, disk)
+        yield member
+    if position != len(directory):
+        behind = len(directory) - position
+        raise MalformedError(f"{behind} bytes of the zip directory after its {count} members")
 
 
 def _check_entry(member: Member, disk: int) -> None:
     """Refuse what is not plainly stored or deflated here."""
-    name, flags = member.name, member.flags
-    if flags & (ENCRYPTED | STRONG | MASKED):
-        raise MalformedError(f"zip member '{name}' is encrypted")
-    if flags & PATCHED:
-        raise MalformedError(f"zip member '{name}' is a patch")
-    if disk:
-        raise MalformedError(f"zip member '{name}' is in another part of the archive")
-    if member.method not in (STORED, DEFLATED):
-        raise MalformedError(f"zip member '{name}' is compressed by method {member.method}")
-    if member.method == STORED and member.packed != member.size:
-        raise MalformedError(
-            f"zip member '{name}' is stored in {member.packed} bytes and said to have {member.size}"
-        )
+    name, method, _, packed, size, _, flags, _ = member
+    for wrong, what in (
+        (flags & ENCRYPTED, "is encrypted"),
+        (flags & PATCH, "is a patch"),
+        (flags & ~(LEVELS | DESCRIPTOR | UTF8), f"has unknown flags {flags:#06x}"),
+        (disk, f"is in part {disk} of the archive"),
+        (method not in (STORED, DEFLATED), f"is compressed by method {method}"),
+        (method == STORED and packed != size, f"is stored in {packed} bytes, and has {size}"),
+    ):
+        if wrong:
+            raise MalformedError(f"zip member '{name}' {what}")
 
 
 def _decode_name(name: bytes, flags: int) -> str:
     if b"\0" in name:
-        raise MalformedError(f"zip member '{name.decode('latin-1')}' has a NUL in its name")
+        raise MalformedError(f"a zip member has a NUL in its name: {name!r}")
     if name.isascii():
         return name.decode("ascii")
     try:
         return name.decode("utf-8" if flags & UTF8 else "cp437")
     except UnicodeDecodeError as error:
-        raise MalformedError("a zip member's name is not UTF-8") from error
+        raise MalformedError(f"the name of a zip member is not UTF-8: {name!r}") from error
 
 
-def _zip64(extra: bytes) -> bytes:
+def _find_zip64(name: str, extra: bytes) -> bytes:
     """Return the body of the 64-bit extra field, empty where there is none."""
+    found = b""
     position = 0
     while position + _FIELD.size <= len(extra):
         kind, length = _FIELD.unpack_from(extra, position)
-        position += _FIELD.size
+        start = position + _FIELD.size
+        position = start + length
+        if position > len(extra) or (kind == _ZIP64 and found):
+            raise MalformedError(f"zip member '{name}' has broken extra fields")
+        if kind == _SECOND_NAME:
+            raise MalformedError(f"zip member '{name}' has a second name in an extra field")
         if kind == _ZIP64:
-            return extra[position : position + length]
-        position += length
-    return b""
+            found = extra[start:position]
+    return found
 
 
 def _widen(name: str, body: bytes, *sizes: int) -> list[int]:
     """Replace each size that is all ones by the next number of the 64-bit field."""
-    wide = []
-    for size in sizes:
-        if size == 0xFFFFFFFF:
-            if len(body) < 8:
-                raise MalformedError(f"zip member '{name}' lacks its 64-bit sizes")
-            size, body = int.from_bytes(body[:8], "little"), body[8:]  # noqa: PLW2901 (the wide one)
-        wide.append(size)
-    return wide
+    count = sizes.count(_WIDE)
+    if len(body) != 8 * count:
+        raise MalformedError(
+            f"zip member '{name}' has {len(body)} bytes of 64-bit numbers, not {8 * count}"
+        )
+    wide = iter(struct.unpack(f"<{count}Q", body))
+    return [next(wide) if size == _WIDE else size for size in sizes]
 
 
-def _check_places(members: dict[str, Member], directory: int) -> None:
-    """Check that the members lie one behind the other from offset 0 up to the directory."""
-    end, before = 0, "the archive's beginning"
-    for member in sorted(members.values(), key=lambda member: member.header):
-        if member.header < end or (not end and member.header):
+def _place(members: list[Member], directory: int) -> Iterator[Member]:
+    """Yield the members with their true ends: they must fill the file up to the directory."""
+    headers = sorted([member.header for member in members], reverse=True)
+    ends = [directory, *headers]
+    if ends[-1]:
+        raise MalformedError(f"{ends[-1]} bytes before the first member of the zip archive")
+    following = dict(zip(headers, ends, strict=False))  # of two at one place: that place
+    for name, method, crc, packed, size, header, flags, least in members:
+        end = following[header]
+        if not least <= end <= least + _MAX_SLACK:
             raise MalformedError(
-                f"zip member '{member.name}' at {member.header} does not begin behind {before}"
+                f"zip member '{name}' at {header} ends at {least} at the least, and what follows "
+                f"begins at {end}: an overlap or a hole"
             )
-        end = member.header + _LOCAL.size + len(member.name) + member.packed
-        before = f"member '{member.name}'"
-    if end > directory:
-        raise MalformedError(f"zip {before} reaches into the directory at {directory}")
+        yield tuple.__new__(Member, (name, method, crc, packed, size, header, flags, end))
 
 
 def open_member(source: Source, member: Member) -> Source:
@@ -234,99 +238,101 @@ def read_member(source: Source, member: Member, limit: int) -> bytes:
     return data
 
 
-def _data_offset(source: Source, member: Member) -> int:
+def _find_data(source: Source, member: Member) -> int:
     """Return where a member's bytes begin, behind its local header.
 
     Raises:
         MalformedError: the local header is not that of the directory's entry.
     """
-    fields = _LOCAL.unpack(source.read(member.header, _LOCAL.size))
-    magic, _, flags, method, _, _, crc, packed, size, name, extra = fields
-    raw = source.read(member.header + _LOCAL.size, name)
-    if magic != b"PK\3\4" or _decode_name(raw, flags) != member.name:
-        raise MalformedError(f"zip member '{member.name}' has another name in its own header")
-    if method != member.method or (flags ^ member.flags) & ~(DESCRIPTOR | UTF8):
-        raise MalformedError(f"zip member '{member.name}' is packed otherwise in its own header")
-    known = not flags & DESCRIPTOR and 0xFFFFFFFF not in (packed, size)
-    if known and (crc, packed, size) != (member.crc, member.packed, member.size):
-        raise MalformedError(f"zip member '{member.name}' has other sizes in its own header")
-    return int(member.header + _LOCAL.size + name + extra)
+    head = source.read(member.header, _LOCAL.size)
+    magic, flags, method, crc, packed, size, name, extra = _LOCAL.unpack(head)
+    start = member.header + _LOCAL.size
+    fields = source.read(start, name + extra)
+    body = _find_zip64(member.name, fields[name:])
+    if not flags & DESCRIPTOR:
+        size, packed = _widen(member.name, body, size, packed)
+    for what, here, listed, absent in (
+        ("signature", magic, b"PK\3\4", ()),
+        ("flags", flags, member.flags, ()),
+        ("method", method, member.method, ()),
+        ("name", _decode_name(fields[:name], flags), member.name, ()),
+        ("checksum", crc, member.crc, (0,)),
+        ("packed size", packed, member.packed, (0, _WIDE)),
+        ("size", size, member.size, (0, _WIDE)),
+    ):
+        if here != listed and not (flags & DESCRIPTOR and here in absent):
+            raise MalformedError(
+                f"zip member '{member.name}' has the {what} {here!r} in its own header, "
+                f"{listed!r} in the directory"
+            )
+    behind = member.end - start - name - extra - member.packed
+    if behind not in (_DESCRIPTOR_SIZES if flags & DESCRIPTOR else (0,)):
+        raise MalformedError(f"zip member '{member.name}' has {behind} bytes behind its data")
+    return start + name + extra
 
 
 class _Stored(Source):
     """A member that is stored as it is."""
 
-    def __init__(self, source: Source, member: Member) -> None:
-        self.name = source.name
+    def __init__(self, archive: Source, member: Member) -> None:
+        self.name = archive.name
         self.size = member.size
-        self._archive = source
+        self._archive = archive
         self._member = member
-        self._stretch: Stretch | None = None
+
+    @cached_property
+    def _start(self) -> int:
+        return _find_data(self._archive, self._member)
 
     def _read(self, offset: int, length: int) -> bytes:
-        if self._stretch is None:
-            start = _data_offset(self._archive, self._member)
-            self._stretch = Stretch(self._archive, start, self._member.packed)
-        return self._stretch.read(offset, length)
+        return self._archive.read(self._start + offset, length)
 
 
-class _Deflated(Source):
+class _Deflated(_Stored):
     """A deflated member: inflated from its beginning up to what is asked for, and on from there."""
 
-    def __init__(self, source: Source, member: Member) -> None:
-        self.name = source.name
-        self.size = member.size
-        self._archive = source
-        self._member = member
-        self._start = -1
+    def __init__(self, archive: Source, member: Member) -> None:
+        super().__init__(archive, member)
         self._rewind()
 
     def _rewind(self) -> None:
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._taken = 0
+        self._left = self._member.packed
         self._position = 0
 
     def _read(self, offset: int, length: int) -> bytes:
-        if self._start < 0:
-            self._start = _data_offset(self._archive, self._member)
         if offset < self._position:
             self._rewind()
         while self._position < offset:
-            self._inflate(min(CHUNK, offset - self._position))
-        data = bytearray()
-        while len(data) < length:
-            data += self._inflate(min(CHUNK, length - len(data)))
-        if self._position == self.size:
-            self._check_end()
-        return bytes(data)
+            self._inflate(offset)
+        data = BytesIO()
+        end = offset + length
+        while self._position < end or (end == self.size and not self._inflater.eof):
+            data.write(self._inflate(end))
+        return data.getvalue()
 
-    def _inflate(self, most: int) -> bytes:
-        """Return the next bytes, at least one and at most `most`."""
-        while True:
-            packed = self._inflater.unconsumed_tail or self._next_packed()
-            try:
-                data = self._inflater.decompress(packed, most)
-            except zlib.error as error:
-                raise MalformedError(f"zip member '{self._member.name}': {error}") from error
-            if data:
-                self._position += len(data)
-                return data
-            if not packed or self._inflater.eof:
-                raise MalformedError(
-                    f"zip member '{self._member.name}' inflates to {self._position} bytes, "
-                    f"not to {self.size}"
-                )
+    def _inflate(self, until: int) -> bytes:
+        """Return some of the next bytes, none from `until` on; check the end when it is reached."""
+        packed = self._inflater.unconsumed_tail or self._next_packed()
+        try:
+            data = self._inflater.decompress(packed, min(CHUNK, max(1, until - self._position)))
+        except zlib.error as error:
+            raise self._wrong(str(error)) from error
+        self._position += len(data)
+        ended = self._inflater.eof
+        if self._position > self.size or (ended and self._position < self.size):
+            raise self._wrong(f"inflates to {self._position} bytes, not to {self.size}")
+        if not (ended or packed or data):
+            raise self._wrong("is cut short")
+        if ended and (self._left or self._inflater.unused_data):
+            raise self._wrong("has bytes behind its deflated ones")
+        return data
 
     def _next_packed(self) -> bytes:
-        length = min(CHUNK, self._member.packed - self._taken)
-        packed = self._archive.read(self._start + self._taken, length)
-        self._taken += length
+        length = min(CHUNK, self._left)
+        packed = self._archive.read(self._start + self._member.packed - self._left, length)
+        self._left -= length
         return packed
 
-    def _check_end(self) -> None:
-        """Refuse a member that inflates to more than its size."""
-        packed = self._inflater.unconsumed_tail or self._next_packed()
-        if self._inflater.decompress(packed, 1):
-            raise MalformedError(
-                f"zip member '{self._member.name}' inflates to more than {self.size} bytes"
-            )
+    def _wrong(self, what: str) -> MalformedError:
+        return MalformedError(f"zip member '{self._member.name}' {what}")
