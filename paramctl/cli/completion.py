@@ -18,8 +18,17 @@ def complete_arguments(ctx: Any, incomplete: str) -> list[str]:
         return []
     names = complete_names(model, incomplete)
     if os.environ.get("_PARAMCTL_COMPLETE") == BASH:  # zsh and fish quote what they insert
-        return [_SPECIAL.sub(r"\\\1", name) for name in names]
+        return [_BashWord(name) for name in names]
     return list(names)
+
+
+class _BashWord(str):
+    """A name that Typer compares as it is and prints with bash's special characters escaped."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return _SPECIAL.sub(r"\\\1", self)
 
 
 def complete_names(model: str, incomplete: str) -> Iterator[str]:
