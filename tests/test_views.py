@@ -1,0 +1,195 @@
+"""What listings, values and metadata look like, and that their numbers are right."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from program import paramctl
+from safetensors.torch import save_file
+from safetensors_rows import F32, header, one, tensor
+
+from paramctl import open as open_model
+from paramctl.views.escaping import escape
+from paramctl.views.metadata import read_metadata, text_metadata
+from paramctl.views.rows import make_rows, total
+from paramctl.views.sorting import natural_key
+from paramctl.views.units import format_bytes
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+MODELS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".py" and path.name[0] != "_")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_the_totals_are_the_sums_of_the_lines(model: Path) -> None:
+    run = paramctl("ls", model)
+    rows = [line.split("\t") for line in run.out.splitlines()]
+    own = [row for row in rows if row[7] == "-"]
+    weights = [row for row in own if row[5] != "buffer"]
+    checkpoint = open_model(model)
+    totals = total(checkpoint, make_rows(checkpoint, checkpoint))
+    assert totals.parameters == sum(int(row[3]) for row in weights)
+    assert totals.tensors == len(weights)
+    assert totals.ties == len(rows) - len(own)
+    assert totals.stored == sum(int(row[4]) for row in own)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_every_format_tells_the_same(model: Path) -> None:
+    tsv = [line.split("\t") for line in paramctl("ls", model).out.splitlines()]
+    document = json.loads(paramctl("ls", model, "--format", "json").out)
+    lines = paramctl("ls", model, "--format", "jsonl").out.splitlines()
+    assert document["tensors"] == [json.loads(line) for line in lines]
+    assert [[cell(value) for value in row.values()] for row in document["tensors"]] == tsv
+    names = paramctl("ls", model, "--format", "names").out.splitlines()
+    assert names == [row[0] for row in tsv]
+
+
+def cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def test_views_of_one_storage_are_stored_once(tmp_path: Path) -> None:
+    base = torch.zeros(10)
+    state = {"low": base[:6], "high": base[4:], "far": base[9:], "wide": torch.zeros(1).expand(99)}
+    torch.save(state, tmp_path / "views.pt")
+    checkpoint = open_model(tmp_path / "views.pt")
+    totals = total(checkpoint, make_rows(checkpoint, checkpoint))
+    assert (totals.stored, totals.logical) == (44, (6 + 6 + 1 + 99) * 4)
+    run = paramctl("ls", tmp_path / "views.pt", "--format", "tree")
+    assert "high  [6]    float32       6   24 B  overlaps low" in run.out
+    assert "expanded from 4 bytes" in run.out
+    assert run.out.splitlines()[-1].endswith("44 B stored (448 B as shaped)")
+
+
+def test_show_json_holds_the_values_exactly(tmp_path: Path) -> None:
+    state = {
+        "w": torch.tensor([[0.1, float("nan")], [float("-inf"), 3.0]]),
+        "c": torch.tensor(1 + 2j),
+    }
+    torch.save(state, tmp_path / "odd.pt")
+    w, c = json.loads(paramctl("show", tmp_path / "odd.pt", "--format", "json").out)
+    assert w["values"] == [[float(np.float32(0.1)), "nan"], ["-inf", 3.0]]
+    assert (w["name"], w["dtype"], w["shape"], w["grad"]) == ("w", "float32", [2, 2], None)
+    assert c["values"] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64])
+def test_show_npy_and_raw_hold_the_values(dtype: torch.dtype, tmp_path: Path) -> None:
+    values = torch.arange(24).reshape(4, 6).to(dtype)
+    path = tmp_path / "values.safetensors"
+    save_file({"w": values}, path)
+    raw = run_bytes("show", path, "w[1:3, ::2]", "--format", "raw")
+    assert raw == values[1:3, ::2].contiguous().view(torch.uint8).numpy().tobytes()
+    array = np.load(io.BytesIO(run_bytes("show", path, "w[1:3, ::2]", "--format", "npy")))
+    assert np.array_equal(array, values[1:3, ::2].to(torch.float64).numpy())
+
+
+def run_bytes(*arguments: str | Path) -> bytes:
+    import subprocess  # noqa: PLC0415 (binary output, which `program` decodes)
+
+    from program import PARAMCTL  # noqa: PLC0415
+
+    return subprocess.run([PARAMCTL, *map(str, arguments)], capture_output=True, check=True).stdout
+
+
+def test_show_of_nothing_named_shows_everything() -> None:
+    run = paramctl("show", SAMPLES / "mlp.pt")
+    assert re.findall(r"^(\S+)  ·", run.out, re.MULTILINE) == [
+        "0.weight",
+        "0.bias",
+        "2.weight",
+        "2.bias",
+    ]
+
+
+def test_show_says_what_is_known_of_gradients_and_ties() -> None:
+    module = paramctl("show", SAMPLES / "mlp_module.pt", "2.bias").out.splitlines()[0]
+    assert "parameter  ·  requires_grad: True  ·  grad: none stored" in module
+    shared = paramctl("show", SAMPLES / "shared.pt", "4.bias").out.splitlines()[0]
+    assert shared.endswith("tied to 2.bias")
+
+
+def test_metadata_in_a_string_is_opened(tmp_path: Path) -> None:
+    inner = json.dumps({"lr": 0.1, "tags": ["a", "b"], "name": "x\x1b"})
+    text = json.dumps({"__metadata__": {"format": "pt", "config": inner}, "w": json.loads(F32)})
+    (tmp_path / "m").write_bytes(header(text, bytes(4)))
+    run = paramctl("meta", tmp_path / "m")
+    assert run.out == ('format: pt\nconfig:\n  lr: 0.1\n  tags: ["a", "b"]\n  name: x\\x1b\n')
+    assert paramctl("meta", tmp_path / "m", "config", "lr").out == "0.1\n"
+    assert (
+        json.loads(paramctl("meta", tmp_path / "m", "--format", "json").out)["config"]["lr"] == 0.1
+    )
+
+
+def test_no_metadata_is_said_aside(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(one(F32))
+    run = paramctl("meta", tmp_path / "m")
+    assert (run.code, run.out) == (0, "")
+    assert run.err.endswith("no metadata\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.00 kB"),
+        (9_994, "9.99 kB"),
+        (9_996, "10.0 kB"),
+        (99_960, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.00 MB"),
+        (5_240_000, "5.24 MB"),
+        (10**12, "1.00 TB"),
+        (10**24, "1,000,000 EB"),
+    ],
+)
+def test_bytes_have_three_digits(count: int, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+@given(st.text())
+def test_escaped_text_prints_as_itself_and_keeps_what_did(text: str) -> None:
+    assert escape(text).isprintable()
+    assert escape(text) == text or not text.isprintable()
+
+
+def test_numbers_in_names_are_sorted_as_numbers() -> None:
+    names = ["h.10.w", "h.2.w", "h.w", "a", "h.2.b", "10", "9"]
+    assert sorted(names, key=natural_key) == ["9", "10", "a", "h.2.b", "h.2.w", "h.10.w", "h.w"]
+
+
+@given(st.recursive(st.none() | st.text() | st.floats() | st.booleans(), st.lists))
+def test_any_metadata_is_printed_in_safe_lines(value: object) -> None:
+    text = text_metadata(read_metadata({"k": value}))
+    assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_a_table_names_whole_parameters() -> None:
+    lines = paramctl("ls", SAMPLES / "rgnet.pt", "--format", "table").out.splitlines()
+    assert lines[2].split("  ")[0] == "0.block 0.0.weight"
+    assert len(lines) == 18 + 3
+
+
+def test_sorting_by_size_puts_the_largest_first() -> None:
+    sizes = [
+        int(line.split("\t")[4])
+        for line in paramctl("ls", SAMPLES / "rgnet.pt", "--sort", "size").out.splitlines()
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_scalar_and_an_empty_tensor_are_listed(tmp_path: Path) -> None:
+    text = f'{{"e":{tensor("F32", "[0,3]", 0, 0)},"s":{tensor("F64", "[]", 0, 8)}}}'
+    (tmp_path / "m").write_bytes(header(text, bytes(8)))
+    assert paramctl("ls", tmp_path / "m").out.splitlines() == [
+        "e\t[0, 3]\tfloat32\t0\t0\t-\t-\t-\t-",
+        "s\t[]\tfloat64\t1\t8\t-\t-\t-\t-",
+    ]
+    assert "tensor([], size=(0, 3))" in paramctl("show", tmp_path / "m").out
