@@ -15,6 +15,7 @@ from paramctl.sources import FileSource, Source
 from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
+MISSING = Entry("", UNKNOWN, (), None, layout="missing")
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -78,14 +79,13 @@ def _add_shard(checkpoint: Checkpoint, path: str, names: list[str], options: Rea
     """Add one file's tensors: those that the index looks for in it first, in its order."""
     if not os.path.lexists(path):
         checkpoint.complaints += (f"{os.path.basename(path)} is missing",)
-        held = {}
+        held = dict.fromkeys(names, MISSING)
     else:
         held = _read_shard(checkpoint, path, options)
     for name in names:
-        if held and name not in held:
+        if name not in held:
             checkpoint.complaints += (f"'{name}' is not in {os.path.basename(path)}",)
-        missing = Entry(name, UNKNOWN, (), None, layout="missing")
-        checkpoint.entries[name] = held.pop(name, missing)
+        checkpoint.entries[name] = held.pop(name, MISSING)._replace(name=name)
     for name, entry in held.items():
         if name in checkpoint.entries:
             raise MalformedError(f"tensor '{name}' is in two of the files", file=path)

@@ -1,0 +1,118 @@
+"""What the index of a sharded model may do to us: section D, as users meet it."""
+
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hostile import Row, assert_refused
+from index_rows import GPT2, REFUSED, hub_cache, index
+from program import PARAMCTL, paramctl
+from safetensors_rows import F32, one
+
+from paramctl import arrays
+from paramctl import open as open_model
+from paramctl.errors import FileError
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.id)
+def test_a_malformed_index_is_refused_in_one_line(row: Row, tmp_path: Path) -> None:
+    assert_refused(paramctl("ls", row.write(tmp_path)), row)
+
+
+def test_links_as_in_the_hub_s_cache_are_followed_unless_told_otherwise(tmp_path: Path) -> None:
+    snapshot = hub_cache(tmp_path)
+    assert paramctl("ls", snapshot).out == paramctl("ls", GPT2).out
+    refused = paramctl("ls", snapshot, "--no-follow")
+    assert (refused.code, refused.out) == (6, "")
+    assert "model-00001-of-00002.safetensors" in refused.err
+
+
+def test_what_a_missing_file_does_not_hold_is_listed_and_the_rest_marked(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(one(F32, name='"a"'))
+    path = index(tmp_path, {"a": "a.safetensors", "b": "gone.safetensors"})
+    run = paramctl("ls", path)
+    assert run.out.splitlines() == [
+        "a\t[1]\tfloat32\t1\t4\t-\t-\t-\t-",
+        "b\t-\t-\t-\t-\t-\t-\t-\tmissing",
+    ]
+    assert (run.code, run.err.count("\n")) == (3, 1)
+    assert "gone.safetensors is missing" in run.err
+    shown = paramctl("show", path, "b")
+    assert (shown.code, shown.out) == (2, "")
+    assert "'b' is missing" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "message"),
+    [
+        ({"a": "a.safetensors", "c": "a.safetensors"}, "'c' is not in a.safetensors"),
+        ({"a": "a.safetensors", "b": "b.safetensors"}, "'x' is in a file, but not in the index"),
+    ],
+)
+def test_files_and_index_that_disagree_are_told(
+    weight_map: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.safetensors").write_bytes(one(F32, name='"a"'))
+    entry = F32.replace("[0,4]", "[4,8]")
+    both = f'{F32},"x":{entry}'
+    (tmp_path / "b.safetensors").write_bytes(one(both, bytes(8), name='"b"'))
+    run = paramctl("ls", index(tmp_path, weight_map))
+    assert run.code == 3
+    assert message in run.err
+
+
+def test_hundreds_of_files_need_few_descriptors(tmp_path: Path) -> None:
+    names = [f"{number}.safetensors" for number in range(300)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(one(F32, name=f'"w{number}"'))
+    path = index(tmp_path, {f"w{number}": name for number, name in enumerate(names)})
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+
+    run = subprocess.run([PARAMCTL, "ls", path], capture_output=True, check=True, preexec_fn=limit)
+    assert run.stdout.count(b"\n") == 300
+
+
+def test_a_folder_that_cannot_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: str) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)  # root, as whom CI runs, may read every folder
+    with pytest.raises(FileError, match="Permission denied"):
+        open_model(tmp_path)
+
+
+def test_a_folder_s_name_need_not_be_utf8(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b"))
+    shutil.copytree(GPT2, folder)
+    run = subprocess.run(
+        [PARAMCTL, "ls", folder, "--format", "tree"], capture_output=True, check=True
+    )
+    assert run.stdout.splitlines()[0].startswith(os.fsencode(tmp_path) + rb"/\udcff\x1b/model")
+
+
+def test_a_file_that_changes_after_it_was_listed_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(one(F32))
+    entry = open_model(path)["w"]
+    assert arrays.read(entry).tolist() == [0.0]
+    entry = open_model(path)["w"]
+    path.write_bytes(one(F32, b"\1\0\0\0"))
+    with pytest.raises(FileError, match="changed since it was listed"):
+        arrays.read(entry)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(one(F32))
+    entry = open_model(path)["w"]
+    arrays.read(entry)
+    os.truncate(path, 20)
+    with pytest.raises(FileError, match="it is shorter now"):
+        arrays.read(entry)
