@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
-RATIO = 1000  # about what deflate makes of zeros
 
 LOCAL = {"flags": "6H", "method": "8H", "crc": "14L", "packed": "18L", "size": "22L"}
 CENTRAL = {
@@ -75,12 +74,11 @@ def _head(name: str, data: bytes, method: int) -> tuple[bytes, bytes]:
 
 
 def torch_zip(
-    pickle: bytes, storages: Mapping[str, bytes] | None = None, method: int = STORED, **other: bytes
+    pickle: bytes, storages: Mapping[str, bytes] = {}, other: Mapping[str, bytes] = {}
 ) -> bytes:
-    """Make the archive of a pickle and of storages by key; `other` records by name."""
-    records = {f"archive/data/{key}": data for key, data in (storages or {}).items()}
-    others = {f"archive/{name}": data for name, data in other.items()}
-    return make_zip({"archive/data.pkl": pickle, **records, **others}, method)
+    """Make torch's archive of a pickle, of storages by key, and of other records by name."""
+    records = {"data.pkl": pickle, **{f"data/{key}": data for key, data in storages.items()}}
+    return make_zip({f"archive/{name}": data for name, data in {**records, **other}.items()})
 
 
 def members(data: bytes) -> dict[str, bytes]:
@@ -126,6 +124,13 @@ def find_record(data: bytes, record: str) -> tuple[int, dict[str, str]]:
         place = data.index(magic, place + 1)
     assert place >= 0, record
     return place, table
+
+
+def rename(data: bytes, record: str, name: str) -> bytes:
+    """Give a member another name of the same length, in one of its two places."""
+    place, _ = find_record(data, record)
+    place += 30 if record.startswith("local") else 46
+    return data[:place] + name.encode() + data[place + len(name) :]
 
 
 def replace(data: bytes, old: bytes, new: bytes) -> bytes:

@@ -57,6 +57,13 @@ class Object:
         self.elements: list[object] = NOTHING
 
 
+def label(value: object) -> str:
+    """Name a value in a message: a container, which may hold itself, only by its type."""
+    if value is None or isinstance(value, (str, int, float, Global)):
+        return str(value)
+    return f"<{type(value).__name__}>"
+
+
 def _make_dict(pairs: Any = ()) -> Dict:
     """Read `OrderedDict([[key, value], ...])`, which is how Python 2 pickles it."""
     made = Dict()

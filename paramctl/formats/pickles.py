@@ -13,9 +13,9 @@ from typing import NamedTuple
 from paramctl.errors import LimitError, MalformedError, ParamctlError
 from paramctl.formats.opcodes import OPCODES
 from paramctl.formats.pickle_machine import FAULTS, Builder, Machine, Opcode
-from paramctl.formats.pickle_values import Dict, Global, Object
+from paramctl.formats.pickle_values import Dict, Global, Object, label
 
-__all__ = ["Dict", "Global", "Object", "Pickle", "TruncatedPickle", "read_pickle"]
+__all__ = ["Dict", "Global", "Object", "Pickle", "TruncatedPickle", "label", "read_pickle"]
 
 MAX_DEPTH = 1 << 18  # values and marks on the stack: picklers put 1,000 at a time there, or a tuple
 ROUND = 1 << 16  # opcodes between two looks at the depth, so that it costs nothing

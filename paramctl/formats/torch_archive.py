@@ -2,12 +2,14 @@
 
 from paramctl.checkpoint import Storage
 from paramctl.errors import MalformedError
-from paramctl.formats.torch_tensors import TypedStorage, read_storage_id
-from paramctl.formats.zips import open_member, read_directory, read_member
+from paramctl.formats.torch_storages import TypedStorage, read_storage_id
+from paramctl.formats.zip_members import open_member, read_member
+from paramctl.formats.zips import read_directory
 from paramctl.sources import Source
 
 MAX_PICKLE = 256 << 20  # the pickle of a 100,000-tensor state dict takes 10 MB
-MAX_RECORD = 1 << 20  # of the small records: byteorder, a source file of TorchScript
+MIN_PICKLE = 1 << 20  # a pickle of this size is read whatever the archive's
+MAX_TEXT = 16 << 20  # of all records that are read as text: byteorder, TorchScript's source files
 
 
 class Archive:
@@ -24,21 +26,32 @@ class Archive:
             name[len(root) :]: member for name, member in members.items() if name.startswith(root)
         }
         self._storages: dict[str, Storage] = {}
+        self._text_left = MAX_TEXT
         order = self.text("byteorder", "little")
         if order not in ("little", "big"):
             raise MalformedError(f"byteorder is '{order}', neither little nor big")
         self.big_endian = order == "big"
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a small record as text, `default` where there is none."""
+        """Return a small record as text, `default` where there is none.
+
+        Raises:
+            LimitError: all texts together are too long.
+        """
         if name not in self.members:
             return default
-        record = read_member(self.source, self.members[name], MAX_RECORD)
+        record = read_member(self.source, self.members[name], self._text_left)
+        self._text_left -= len(record)
         return record.decode("utf-8", "backslashreplace").strip()
 
     def pickle(self, name: str) -> bytes:
-        """Return a whole pickle."""
-        return read_member(self.source, self.members[name], MAX_PICKLE)
+        """Return a whole pickle.
+
+        Raises:
+            LimitError: it inflates to more than the whole archive, whose size bounds our memory.
+        """
+        limit = min(MAX_PICKLE, max(MIN_PICKLE, self.source.size))
+        return read_member(self.source, self.members[name], limit)
 
     def storage(self, record: str) -> Storage:
         """Return where a record's bytes lie; the same storage whenever it is asked for.

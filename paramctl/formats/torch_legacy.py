@@ -10,9 +10,10 @@ from typing import NamedTuple
 from paramctl.checkpoint import Checkpoint, ReadOptions, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError
-from paramctl.formats.pickles import Dict, Pickle, TruncatedPickle, read_pickle
+from paramctl.formats.pickles import Dict, Pickle, TruncatedPickle, label, read_pickle
 from paramctl.formats.torch_file import list_model
-from paramctl.formats.torch_tensors import BUILDERS, TypedStorage, read_storage_id
+from paramctl.formats.torch_storages import TypedStorage, read_storage_id
+from paramctl.formats.torch_tensors import BUILDERS
 from paramctl.sources import Source
 
 PROTOCOL = 1001
@@ -52,11 +53,12 @@ class Storages:
         Raises:
             MalformedError: keys or counts are not those of the objects, or bytes are left over.
         """
-        if not isinstance(head.keys, list) or sorted(map(str, head.keys)) != sorted(self._sizes):
+        keys = head.keys if isinstance(head.keys, list) else ()
+        if not all(type(key) is str for key in keys) or sorted(keys) != sorted(self._sizes):
             raise MalformedError("the list of storages is not that of the objects")
         order = "big" if head.big_endian else "little"
         position = head.end
-        for key in head.keys:
+        for key in keys:
             dtype, numel = self._sizes[key]
             count = int.from_bytes(source.read(position, 8), order, signed=True)  # type: ignore[arg-type]
             if count != numel:
@@ -92,8 +94,10 @@ def _view(storage: Storage, dtype: DType, view: object) -> Storage:
     if not isinstance(view, tuple) or len(view) != 3:
         raise MalformedError(f"the view of storage '{storage.key}' is not (key, offset, numel)")
     key, offset, numel = view
-    if type(offset) is not int or type(numel) is not int or offset < 0 or numel < 0:
-        raise MalformedError(f"view '{key}' of storage '{storage.key}' is not two whole numbers")
+    if type(key) is not str or not all(type(n) is int and n >= 0 for n in (offset, numel)):
+        raise MalformedError(
+            f"view {label(key)} of storage '{storage.key}' is not two whole numbers"
+        )
     begin, nbytes = offset * dtype.bits // 8, numel * dtype.bits // 8
     if begin + nbytes > storage.nbytes:
         raise MalformedError(f"view '{key}' reaches past the end of storage '{storage.key}'")
@@ -134,7 +138,9 @@ def _parse_head(data: bytes, storages: Storages) -> Head:
     magic = read_pickle(data)
     protocol = read_pickle(data, magic.end)
     if protocol.value != PROTOCOL:
-        raise MalformedError(f"protocol {protocol.value} of torch's legacy format, not {PROTOCOL}")
+        raise MalformedError(
+            f"protocol {label(protocol.value)} of torch's legacy format, not {PROTOCOL}"
+        )
     system = read_pickle(data, protocol.end)
     objects = read_pickle(data, system.end, persistent=storages.collect)
     keys = read_pickle(data, objects.end)

@@ -7,66 +7,90 @@ which attributes are parameters and which are buffers. It is read for these and 
 import re
 
 from paramctl.checkpoint import Checkpoint, Entry, Kind
+from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Global, Object, Pickle
 from paramctl.formats.torch_archive import Archive
-from paramctl.formats.torch_file import foreign_globals
+from paramctl.formats.torch_file import FREE_VISITS, foreign_globals
+from paramctl.formats.torch_tree import Tree
 from paramctl.ties import resolve_shared
 
 PREFIX = "__torch__"
-MAX_LAYERS = 1_000_000
 
-_DECLARED = re.compile(r"^  __(parameters|buffers)__ = \[([^\]\n]*)\]", re.MULTILINE)
+_DECLARED = re.compile(
+    r"^(?:class (?P<type>\w+)\(Module\):"
+    r"|  __(?P<kind>parameters|buffers)__ = \[(?P<names>[^\]\n]*)\])",
+    re.MULTILINE,
+)
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+Kinds = dict[str, Kind]
 
 
 def read(archive: Archive, pickle: Pickle) -> Checkpoint:
-    """List a TorchScript module's parameters and buffers."""
+    """List a TorchScript module's parameters and buffers.
+
+    Raises:
+        MalformedError: there is no module in the pickle.
+        LimitError: the module unfolds to more than a file of its size should hold.
+    """
     checkpoint = Checkpoint(archive.source.name, "TorchScript", {}, holds="a whole module")
     checkpoint.foreign = tuple(
         name for name in foreign_globals(pickle) if not name.startswith(PREFIX)
     )
-    kinds = Kinds(archive)
-    stack: list[tuple[str, object]] = [("", pickle.value)]
-    while stack and len(checkpoint.types) < MAX_LAYERS:
-        name, node = stack.pop()
+    if not isinstance(pickle.value, Object):
+        raise MalformedError("not a TorchScript module, but an archive with constants.pkl")
+    tree = Tree(pickle.value, FREE_VISITS + pickle.end)
+    code = Code(archive)
+    stack: list[tuple[str, object, int]] = [("", pickle.value, 0)]
+    while stack:
+        name, node, depth = stack.pop()
         if isinstance(node, Object) and isinstance(node.function, Global):
             checkpoint.types[name] = node.function.name
-            stack += reversed(_add_tensors(checkpoint, name, node, kinds.of(node.function)))
+            attributes = node.state.strings() if isinstance(node.state, Dict) else {}
+            tree.visit(depth, len(attributes))
+            below = _add_tensors(checkpoint, tree, name, attributes, code.kinds_of(node.function))
+            stack += [(inner, module, depth + 1) for inner, module in reversed(below)]
     resolve_shared(checkpoint)
     return checkpoint
 
 
 def _add_tensors(
-    checkpoint: Checkpoint, layer: str, module: Object, kinds: dict[str, Kind]
+    checkpoint: Checkpoint, tree: Tree, layer: str, attributes: dict[str, object], kinds: Kinds
 ) -> list[tuple[str, object]]:
-    """Name the tensors of one module and return the modules in it."""
+    """Name the tensors among the attributes of a module and return the modules among them."""
     below: list[tuple[str, object]] = []
-    attributes = module.state.strings() if isinstance(module.state, Dict) else {}
     for attribute, value in attributes.items():
-        name = f"{layer}.{attribute}" if layer else attribute
         if isinstance(value, Entry) and attribute in kinds:
+            name = tree.join(layer, attribute)
             checkpoint.entries[name] = value._replace(name=name, kind=kinds[attribute])
         elif isinstance(value, Object):
-            below.append((name, value))
+            below.append((tree.join(layer, attribute), value))
     return below
 
 
-class Kinds:
-    """Which attributes of a class are parameters and which are buffers, by its source."""
+class Code:
+    """The source of an archive's classes: which of their attributes are parameters or buffers."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._known: dict[str, dict[str, Kind]] = {}
+        self._files: dict[str, dict[str, Kinds]] = {}
 
-    def of(self, found: Global) -> dict[str, Kind]:
+    def kinds_of(self, found: Global) -> Kinds:
         """Return attribute -> kind for a class of the archive."""
-        if str(found) not in self._known:
+        file = self._files.get(found.module)
+        if file is None:
             source = self._archive.text(f"code/{found.module.replace('.', '/')}.py")
-            _, _, body = source.partition(f"class {found.name}(Module):\n")
-            body, _, _ = body.partition("\nclass ")
-            self._known[str(found)] = {
-                name: "parameter" if declared[1] == "parameters" else "buffer"
-                for declared in _DECLARED.finditer(body)
-                for name in _NAME.findall(declared[2])
-            }
-        return self._known[str(found)]
+            file = self._files[found.module] = _read_declarations(source)
+        return file.get(found.name, {})
+
+
+def _read_declarations(source: str) -> dict[str, Kinds]:
+    """Return class -> attribute -> kind, by the lines that declare them."""
+    classes: dict[str, Kinds] = {}
+    kinds: Kinds = {}
+    for declared in _DECLARED.finditer(source):
+        if declared["type"]:
+            kinds = classes[declared["type"]] = {}
+        kind: Kind = "parameter" if declared["kind"] == "parameters" else "buffer"
+        kinds |= dict.fromkeys(_NAME.findall(declared["names"] or ""), kind)
+    return classes

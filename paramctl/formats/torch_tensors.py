@@ -5,77 +5,23 @@ None of these is ever called: the builders below read the arguments and describe
 Source: torch/_utils.py and torch/_tensor.py of torch 2.13.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from paramctl.checkpoint import Entry, Storage
+from paramctl.checkpoint import Entry
 from paramctl.dtypes import BY_NAME, UNKNOWN, DType
-from paramctl.errors import MalformedError
-from paramctl.formats.pickles import Dict, Global
+from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.pickles import Dict, Global, label
+from paramctl.formats.torch_storages import STORAGE_DTYPES, STORAGE_MODULES, TypedStorage
 
 MAX_NUMEL = 2**63 - 1  # torch counts elements in int64
+MAX_DIMENSIONS = 64  # those of torch's operators
+MAX_PARTS = 64  # of one tensor, its attributes included: torch's own have up to four
 
-STORAGE_DTYPES = {
-    "BoolStorage": "bool",
-    "ByteStorage": "uint8",
-    "CharStorage": "int8",
-    "ShortStorage": "int16",
-    "IntStorage": "int32",
-    "LongStorage": "int64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128",
-    "QInt8Storage": "qint8",
-    "QUInt8Storage": "quint8",
-    "QInt32Storage": "qint32",
-    "QUInt4x2Storage": "quint4x2",
-    "QUInt2x4Storage": "quint2x4",
-    "UntypedStorage": "uint8",
-}
 LAZY_BITS = {"conj": "conjugate", "neg": "negative"}
-STORAGE_MODULES = ("torch", "torch.storage", "torch.cuda")
 PLAIN_CLASSES = ("torch.Tensor", "torch._tensor.Tensor")
 PARAMETER_CLASSES = ("torch.nn.parameter.Parameter", "torch.nn.Parameter")
 BUFFER_CLASSES = ("torch.nn.parameter.Buffer", "torch.nn.Buffer")
-
-
-class TypedStorage(NamedTuple):
-    """A storage and the type that its class gives its elements."""
-
-    storage: Storage
-    dtype: DType
-
-
-@cache
-def storage_dtype(storage_class: Global) -> DType:
-    """Return the element type of a storage class such as `torch.FloatStorage`.
-
-    Raises:
-        MalformedError: it is no storage class of torch's.
-    """
-    if storage_class.module in STORAGE_MODULES and storage_class.name in STORAGE_DTYPES:
-        return BY_NAME[STORAGE_DTYPES[storage_class.name]]
-    raise MalformedError(f"'{storage_class}' is no storage class of torch's")
-
-
-def read_storage_id(pid: object) -> tuple[DType, str, int, tuple[Any, ...]]:
-    """Read torch's persistent id of a storage into dtype, key, number of elements and the rest.
-
-    Raises:
-        MalformedError: it is not `("storage", class, key, location, numel)`.
-    """
-    if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-        raise MalformedError("a persistent id is not ('storage', class, key, location, numel)")
-    _, storage_class, key, _, numel, *rest = pid
-    if type(key) is not str or type(numel) is not int or numel < 0:
-        raise MalformedError(f"storage '{key}' of {numel} elements: not a name and a count")
-    if type(storage_class) is not Global:
-        raise MalformedError(f"the class of storage '{key}' is no class")
-    return storage_dtype(storage_class), key, numel, tuple(rest)
 
 
 def _strided(
@@ -104,19 +50,21 @@ def _strided(
 
 
 def _sizes(value: object, what: str) -> tuple[int, ...]:
-    if type(value) is tuple:
+    if type(value) is tuple and len(value) <= MAX_DIMENSIONS:
         for size in value:
-            if type(size) is not int or size < 0:
+            if type(size) is not int or not 0 <= size <= MAX_NUMEL:
                 break
         else:
             return value
-    raise MalformedError(f"a tensor's {what} is not a tuple of whole numbers")
+    raise MalformedError(
+        f"a tensor's {what} is not a tuple of at most {MAX_DIMENSIONS} whole numbers below 2^63"
+    )
 
 
 def _dtype(value: object) -> DType:
     if isinstance(value, Global) and value.module == "torch" and value.name in BY_NAME:
         return BY_NAME[value.name]
-    raise MalformedError(f"'{value}' is no dtype of torch's")
+    raise MalformedError(f"{label(value)} is no dtype of torch's")
 
 
 def _entry(value: object) -> Entry:
@@ -140,6 +88,7 @@ def _tensor_v2(
 
 def _with_bits(entry: Entry, bits: Dict) -> Entry:
     """Note the bits that say that the values are yet to be conjugated or negated."""
+    _check_few(bits.pairs)
     is_set = bits.strings()
     layout = "-".join(name for bit, name in LAZY_BITS.items() if is_set.get(bit) is True)
     return entry._replace(layout=layout, parts=(entry,)) if layout else entry
@@ -173,7 +122,8 @@ def _quantized(
 def _sparse(layout: Any, data: Any) -> Entry:
     if not isinstance(layout, str) or not isinstance(data, tuple) or len(data) < 3:
         raise MalformedError("a sparse tensor is not a layout and its parts")
-    parts = tuple(part for part in data if isinstance(part, Entry))
+    _check_few(data)
+    parts = _plain(data)
     if len(parts) < 2:
         raise MalformedError("a sparse tensor has no indices or no values")
     sizes = [value for value in data if isinstance(value, tuple) and not isinstance(value, Entry)]
@@ -182,7 +132,7 @@ def _sparse(layout: Any, data: Any) -> Entry:
 
 
 def _nested(buffer: Any, sizes: Any, strides: Any, offsets: Any) -> Entry:
-    parts = tuple(_entry(part) for part in (buffer, sizes, strides, offsets))
+    parts = _plain([_entry(part) for part in (buffer, sizes, strides, offsets)])
     return Entry("", parts[0].dtype, parts[0].shape, None, layout="nested", parts=parts)
 
 
@@ -220,19 +170,35 @@ def _on_device(data: Any, _dtype: Any, _device: Any, grad: Any) -> Entry:
 
 def _from_type(function: Any, tensor_class: Any, arguments: Any, state: Any) -> Entry:
     """Read `torch._tensor._rebuild_from_type_v2`: a subclass, or a tensor with attributes."""
-    builder = BUILDERS.get(str(function))
-    if builder is None:
-        raise MalformedError(f"a tensor is built by '{function}', which is none of torch's")
+    builder = BUILDERS.get(function.path) if isinstance(function, Global) else None
+    if builder is None or builder is BUILDERS["torch._tensor._rebuild_from_type_v2"]:
+        raise MalformedError(f"a tensor is built by {label(function)}, which is none of torch's")
     entry = _as_class(_entry(builder(arguments)), tensor_class)
     if entry.layout != "wrapper":
         return entry
     attributes = state[0] if isinstance(state, tuple) and state else state
-    values = attributes.strings().values() if hasattr(attributes, "strings") else ()
-    return entry._replace(parts=tuple(value for value in values if isinstance(value, Entry)))
+    if not isinstance(attributes, Dict):
+        return entry
+    _check_few(attributes.pairs)
+    return entry._replace(parts=_plain(attributes.strings().values()))
+
+
+def _plain(values: Iterable[object]) -> tuple[Entry, ...]:
+    """Return the tensors among `values`; for one that is made of others, these."""
+    entries = [value for value in values if isinstance(value, Entry)]
+    parts = tuple(part for entry in entries for part in entry.parts or (entry,))
+    _check_few(parts)
+    return parts
+
+
+def _check_few(values: Sequence[object]) -> None:
+    """Refuse what 1 MB of calls on the same values would make very long work of."""
+    if len(values) > MAX_PARTS:
+        raise LimitError(f"a tensor made of {len(values)} values, over the limit of {MAX_PARTS}")
 
 
 def _as_class(entry: Entry, tensor_class: object) -> Entry:
-    name = str(tensor_class)
+    name = label(tensor_class)
     if name in PLAIN_CLASSES:
         return entry
     if name in PARAMETER_CLASSES:
@@ -243,11 +209,11 @@ def _as_class(entry: Entry, tensor_class: object) -> Entry:
 
 
 def _layout(name: Any) -> str:
-    return str(name).removeprefix("torch.")
+    return label(name).removeprefix("torch.")
 
 
 def _size(sizes: Any = ()) -> tuple[int, ...]:
-    return _sizes(tuple(sizes) if isinstance(sizes, list) else sizes, "shape")
+    return _sizes(tuple(sizes[: MAX_DIMENSIONS + 1]) if isinstance(sizes, list) else sizes, "shape")
 
 
 def _spread(describe: Callable[..., Any], name: str) -> Callable[[object], Any]:

@@ -2,7 +2,8 @@
 
 A file may hold a state dict, a training checkpoint with a state dict somewhere in it, or a whole
 pickled module. A pickle of 200 bytes can describe a tree of 10^9 values, or one that holds itself:
-every visit is counted, and nothing here recurses along the file's nesting without a limit.
+every visit is counted, and every character of a name that is put together, and nothing here
+recurses along the file's nesting without a limit.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry, Kind
 from paramctl.errors import AddressError, LimitError
-from paramctl.formats.pickles import Dict, Object
+from paramctl.formats.pickles import Dict, Object, label
 
 MODEL_KEYS = (
     "model_state_dict",
@@ -24,6 +25,7 @@ MODEL_KEYS = (
     "weights",
 )
 MAX_DEPTH = 256
+CHARACTERS = 16  # of names, for each visit
 MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
     ("_parameters", "parameter"),
     ("_buffers", "buffer"),
@@ -49,6 +51,7 @@ class Tree:
     def __init__(self, root: object, visits: int) -> None:
         self.root = root
         self._visits = visits
+        self._characters = CHARACTERS * visits
 
     def walk(
         self, value: object, name: str = "", kind: Kind | None = None, path: tuple[int, ...] = ()
@@ -64,13 +67,13 @@ class Tree:
             if is_module(value):
                 yield Layer(name, value.function.name)  # type: ignore[union-attr]
             items = _items(value)
-            self._visit(len(path), len(items))
-            below = f"{name}." if name else ""
+            self.visit(len(path), len(items) + _hidden(value))
             for key, child, child_kind in items:
                 if isinstance(child, Entry):
-                    yield _named(child, below + key, child_kind)
+                    yield _named(child, self.join(name, key), child_kind)
                 elif isinstance(child, CONTAINERS):
-                    yield from self.walk(child, below + key, child_kind, (*path, id(value)))
+                    below = self.join(name, key)
+                    yield from self.walk(child, below, child_kind, (*path, id(value)))
 
     def holds_tensors(self, value: object) -> bool:
         """Whether there is a tensor below `value`."""
@@ -79,17 +82,20 @@ class Tree:
     def find_model(self) -> tuple[str, object]:
         """Return the path of keys to the part that is the model, "" for all, and that part."""
         path, node = "", self.root
+        passed: set[int] = set()
         while isinstance(node, Dict):
+            passed.add(id(node))
             parts = node.strings()
             candidates = ((key, parts[key]) for key in MODEL_KEYS if key in parts)
-            found = next((pair for pair in candidates if self._is_model(pair[1])), None)
+            found = next((pair for pair in candidates if self._is_model(pair[1], passed)), None)
             if found is None:
                 break
-            path, node = (f"{path}.{found[0]}" if path else found[0]), found[1]
+            path, node = self.join(path, found[0]), found[1]
         return path, node
 
-    def _is_model(self, value: object) -> bool:
-        return isinstance(value, (Dict, Object)) and self.holds_tensors(value)
+    def _is_model(self, value: object, passed: set[int]) -> bool:
+        is_new = isinstance(value, (Dict, Object)) and id(value) not in passed
+        return is_new and self.holds_tensors(value)
 
     def find_part(self, path: str) -> object:
         """Follow a dotted path of keys; a key may hold dots itself.
@@ -122,28 +128,50 @@ class Tree:
         size = len(_items(value))
         return f"{size:,} value{'s'[: size != 1]}"
 
-    def to_json(self, value: object, depth: int = 0) -> Any:
-        """Return `value` in JSON's types; tensors and bytes as what they are, in words."""
-        self._visit(depth, 1)
-        if isinstance(value, SCALARS):
-            return value
-        if isinstance(value, Entry):
-            return self.describe(value)
+    def to_json(self, value: object, path: tuple[int, ...] = ()) -> Any:
+        """Return `value` in JSON's types; tensors, bytes and cycles as what they are, in words."""
+        self.visit(len(path), 1)
+        if isinstance(value, str):
+            self._spend(len(value))
+        if isinstance(value, (Entry, *SCALARS)):
+            return self.describe(value) if isinstance(value, Entry) else value
         if isinstance(value, bytes):
             return f"{len(value)} bytes"
+        if id(value) in path:
+            return "itself"
+        path = (*path, id(value))
         if isinstance(value, (list, tuple)):
-            return [self.to_json(item, depth + 1) for item in value]
+            return [self.to_json(item, path) for item in value]
         items = _items(value)
         if items or isinstance(value, Dict):
-            return {key: self.to_json(item, depth + 1) for key, item, _ in items}
-        return str(getattr(value, "function", value))
+            return {self.join("", key): self.to_json(item, path) for key, item, _ in items}
+        return label(getattr(value, "function", value))
 
-    def _visit(self, depth: int, values: int) -> None:
+    def visit(self, depth: int, values: int) -> None:
+        """Count a visit of a container of so many values.
+
+        Raises:
+            LimitError: there were too many, or it lies too deep.
+        """
         self._visits -= 1 + values
         if self._visits < 0:
             raise LimitError("a small file that unfolds to very many values")
         if depth > MAX_DEPTH:
             raise LimitError(f"values are nested more than {MAX_DEPTH} deep")
+
+    def join(self, layer: str, key: str) -> str:
+        """Put a dotted name together.
+
+        Raises:
+            LimitError: the names have too many characters in all.
+        """
+        self._spend(len(layer) + len(key))
+        return f"{layer}.{key}" if layer else key
+
+    def _spend(self, characters: int) -> None:
+        self._characters -= characters
+        if self._characters < 0:
+            raise LimitError("a small file that unfolds to very much text")
 
 
 def is_module(value: object) -> bool:
@@ -166,8 +194,20 @@ def _items(node: object) -> list[Child]:
     if isinstance(node, (list, tuple)) and not isinstance(node, Entry):
         return [(str(place), value, None) for place, value in enumerate(node)]
     if isinstance(node, Object):
-        return _module_items(node) if is_module(node) else [*_items(node.state), *_pair_items(node)]
+        return _module_items(node) if is_module(node) else [*_state(node), *_pair_items(node)]
     return []
+
+
+def _hidden(node: object) -> int:
+    """Return how many values of a module had to be passed by."""
+    return len(node.state.pairs) if isinstance(node, Object) and isinstance(node.state, Dict) else 0
+
+
+def _state(node: Object) -> list[Child]:
+    """Return the attributes of an object; where its state is an object, this under `state`."""
+    if isinstance(node.state, Object):
+        return [("state", node.state, None)]
+    return _items(node.state)
 
 
 def _pair_items(node: Object) -> list[Child]:
