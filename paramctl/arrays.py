@@ -1,9 +1,11 @@
 """The bridge from stored bytes to numpy: slices, byte order, strides, and the types numpy lacks."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from math import prod
+from sys import maxsize
 from types import EllipsisType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,8 +16,10 @@ Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Index = tuple[int | slice | EllipsisType, ...]
 
 BLOCK = 1 << 20  # bytes that are handed on at a time
+STRIDED_BLOCK = 1 << 26  # the same where they are picked from many places: fewer, longer reads
 SMALL_READ = 1 << 16  # bytes that are rather read at once than picked one by one
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
+MAX_DIMENSIONS = 64  # of an array of numpy 2
 
 LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored values on reading
     "conjugate": np.conj,
@@ -48,9 +52,8 @@ def select(entry: Entry, index: Index) -> Entry:
     if not index:
         return entry
     steps = _expand_ellipsis(entry, index)
-    strides = entry.strides if entry.strides is not None else row_major(entry.shape)
     offset, shape, kept = entry.offset, [], []
-    for place, (size, stride) in enumerate(zip(entry.shape, strides, strict=True)):
+    for place, (size, stride) in enumerate(zip(entry.shape, _strides(entry), strict=True)):
         step = steps[place] if place < len(steps) else slice(None)
         if isinstance(step, slice):
             chosen = range(*_bounds(entry, step, size))
@@ -83,7 +86,7 @@ def _bounds(entry: Entry, step: slice, size: int) -> tuple[int, int, int]:
     return step.indices(size)
 
 
-def _refuse(entry: Entry, what: str) -> None:
+def _refuse(entry: Entry, what: str) -> NoReturn:
     raise UsageError(f"'{entry.name}' of shape {list(entry.shape)}: {what}")
 
 
@@ -92,30 +95,24 @@ def read(entry: Entry) -> Array:
 
     Raises:
         UsageError: the entry is no plain tensor, or its type has no values that numpy could hold.
-        LimitError: the array would take more than 4 GiB.
+        LimitError: the array would take more than 4 GiB, or has a shape that numpy cannot hold.
         MalformedError: the entry reaches past its storage.
     """
     if entry.layout in LAZY:
-        return LAZY[entry.layout](read(entry._replace(layout="strided")))
-    name = entry.dtype.name
-    stored = _gather(entry, _stored_type(entry))
-    if entry.dtype.numpy:
-        return np.asarray(stored.astype(entry.dtype.numpy, copy=False))
-    if name == "bfloat16":
-        return np.asarray(stored.astype("<u4") << 16).view("<f4")
-    if name == "float8_e8m0fnu":
-        return np.asarray(_e8m0_table()[stored])
-    if name in FLOAT8:
-        return np.asarray(_float8_table(*FLOAT8[name])[stored])
-    if name == "complex32":
-        values = np.empty(entry.shape, "<c8")
-        values.real, values.imag = stored["real"], stored["imag"]
-        return values
-    raise UsageError(f"'{entry.name}': values of {name} are not unpacked", hint="--format raw")
+        return np.asarray(LAZY[entry.layout](read(entry._replace(layout="strided"))))
+    stored = _stored_type(entry)
+    wide, widen = WIDENED.get(entry.dtype.name, (entry.dtype.numpy, None))
+    if not wide:
+        raise _opaque(entry)
+    _check_size(entry, np.dtype(wide).itemsize)
+    _check_extent(entry)
+    values = _gather(_squeeze(entry), stored)
+    values = widen(values) if widen else values.astype(wide, copy=False)
+    return np.asarray(values).reshape(entry.shape)
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
-    """Yield the elements' own bytes, little-endian and row-major, a block of 1 MiB at a time.
+    """Yield the elements' own bytes, little-endian and row-major, at most 64 MiB at a time.
 
     Raises:
         UsageError: the entry is no plain tensor, or a part of one that shares bytes with the rest.
@@ -125,8 +122,11 @@ def raw(entry: Entry) -> Iterator[bytes]:
         yield from _packed_bytes(entry)
         return
     stored = _stored_type(entry)
+    _check_extent(entry)
     little = stored.newbyteorder("<")
-    for block in _split(entry, BLOCK // stored.itemsize):
+    plain = _squeeze(entry)
+    nbytes = BLOCK if plain.strides == row_major(plain.shape) else STRIDED_BLOCK
+    for block in _split(plain, nbytes // stored.itemsize):
         yield _gather(block, stored).astype(little, copy=False).tobytes()
 
 
@@ -134,6 +134,7 @@ def _packed_bytes(entry: Entry) -> Iterator[bytes]:
     storage = _storage(entry)
     if entry.strides is not None or entry.offset:
         raise UsageError(f"'{entry.name}': a part of {entry.dtype.name} does not fill whole bytes")
+    _check_extent(entry)
     for begin in range(0, entry.nbytes, BLOCK):
         yield storage.source.read(storage.offset + begin, min(BLOCK, entry.nbytes - begin))
 
@@ -141,7 +142,7 @@ def _packed_bytes(entry: Entry) -> Iterator[bytes]:
 def _split(entry: Entry, numel: int) -> Iterator[Entry]:
     """Cut an entry along its first dimensions into parts of at most `numel` elements."""
     if entry.numel <= numel:
-        yield entry
+        yield from [entry] if entry.numel else []
         return
     rows = numel // (entry.numel // entry.shape[0])
     for start in range(0, entry.shape[0], max(rows, 1)):
@@ -161,10 +162,14 @@ def _stored_type(entry: Entry) -> np.dtype[Any]:
     if entry.dtype.name == "complex32":
         return np.dtype([("real", f"{order}f2"), ("imag", f"{order}f2")])
     if entry.dtype.bits not in (8, 16, 32):
-        raise UsageError(
-            f"'{entry.name}': values of {entry.dtype.name} are not unpacked", hint="--format raw"
-        )
+        raise _opaque(entry)
     return np.dtype(f"{order}u{entry.dtype.bits // 8}")
+
+
+def _opaque(entry: Entry) -> UsageError:
+    return UsageError(
+        f"'{entry.name}': values of {entry.dtype.name} are not unpacked", hint="--format raw"
+    )
 
 
 def _storage(entry: Entry) -> Storage:
@@ -173,51 +178,83 @@ def _storage(entry: Entry) -> Storage:
     return entry.storage
 
 
+def _strides(entry: Entry) -> tuple[int, ...]:
+    return entry.strides if entry.strides is not None else row_major(entry.shape)
+
+
+def _squeeze(entry: Entry) -> Entry:
+    """Drop the dimensions of size 1: a file may give them any number and any stride."""
+    kept = [pair for pair in zip(entry.shape, _strides(entry), strict=True) if pair[0] != 1]
+    return entry._replace(
+        shape=tuple(size for size, _ in kept), strides=tuple(stride for _, stride in kept)
+    )
+
+
+def _reaches(entry: Entry) -> list[int]:
+    """Return how far every dimension goes from its first to its last, in elements."""
+    return [(size - 1) * step for size, step in zip(entry.shape, _strides(entry), strict=True)]
+
+
+def _span(entry: Entry) -> tuple[int, int]:
+    """Return the lowest element in the storage, and how many there are up to the highest."""
+    reaches = _reaches(entry)
+    low = entry.offset + sum(reach for reach in reaches if reach < 0)
+    return low, 1 + sum(map(abs, reaches))
+
+
+def _check_size(entry: Entry, itemsize: int) -> None:
+    nbytes = entry.numel * itemsize
+    if nbytes > MAX_ARRAY:
+        raise LimitError(
+            f"'{entry.name}' takes {nbytes} bytes, over {MAX_ARRAY}", hint="name a slice of it"
+        )
+    spread = itemsize * prod(size or 1 for size in entry.shape)
+    if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
+        raise LimitError(f"'{entry.name}' of shape {list(entry.shape)} is more than numpy holds")
+
+
+def _check_extent(entry: Entry) -> None:
+    low, span = _span(entry)
+    begin, end = low * entry.dtype.bits // 8, ((low + span) * entry.dtype.bits + 7) // 8
+    nbytes = _storage(entry).nbytes
+    if entry.numel and (begin < 0 or end > nbytes):
+        raise MalformedError(
+            f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"
+        )
+
+
 def _gather(entry: Entry, stored: np.dtype[Any]) -> Array:
     """Read the elements, no more bytes than needed but for small gaps."""
-    if entry.numel * stored.itemsize > MAX_ARRAY:
-        raise LimitError(
-            f"'{entry.name}' takes {entry.numel * stored.itemsize} bytes, over {MAX_ARRAY}",
-            hint="name a slice of it",
-        )
     if not entry.numel:
         return np.empty(entry.shape, stored)
-    strides = entry.strides if entry.strides is not None else row_major(entry.shape)
-    reaches = [(size - 1) * stride for size, stride in zip(entry.shape, strides, strict=True)]
-    low = entry.offset + sum(reach for reach in reaches if reach < 0)
-    span = 1 + sum(map(abs, reaches))
-    _check_extent(entry, low, span, stored.itemsize)
-    needed = entry.numel * stored.itemsize
-    if span * stored.itemsize <= max(2 * needed, SMALL_READ) or not any(reaches):
-        return _read_span(entry, low, span, stored)
-    widest = max(range(len(reaches)), key=lambda place: abs(reaches[place]))
+    _, span = _span(entry)
+    if span * stored.itemsize <= max(2 * entry.numel * stored.itemsize, SMALL_READ):
+        return _read_span(entry, stored)
+    reaches = [abs(reach) for reach in _reaches(entry)]
+    widest = reaches.index(max(reaches))
     before = (slice(None),) * widest
     rows = [_gather(select(entry, (*before, row)), stored) for row in range(entry.shape[widest])]
     return np.stack(rows, axis=widest)
 
 
-def _check_extent(entry: Entry, low: int, span: int, itemsize: int) -> None:
-    storage = _storage(entry)
-    if low < 0 or (low + span) * itemsize > storage.nbytes:
-        raise MalformedError(
-            f"'{entry.name}' takes bytes {low * itemsize} to {(low + span) * itemsize} "
-            f"of a storage of {storage.nbytes}"
-        )
-
-
-def _read_span(entry: Entry, low: int, span: int, stored: np.dtype[Any]) -> Array:
+def _read_span(entry: Entry, stored: np.dtype[Any]) -> Array:
     """Read all the bytes between the first element and the last, and pick the elements there."""
     storage = _storage(entry)
+    low, span = _span(entry)
     data = storage.source.read(storage.offset + low * stored.itemsize, span * stored.itemsize)
-    flat = np.frombuffer(data, stored)
-    strides = entry.strides if entry.strides is not None else row_major(entry.shape)
     view = np.lib.stride_tricks.as_strided(
-        flat[entry.offset - low :],
+        np.frombuffer(data, stored)[entry.offset - low :],
         entry.shape,
-        [stride * stored.itemsize for stride in strides],
+        [stride * stored.itemsize for stride in _strides(entry)],
         writeable=False,
     )
     return np.ascontiguousarray(view).reshape(entry.shape)
+
+
+def _widen_complex32(stored: Array) -> Array:
+    values = np.empty(stored.shape, "<c8")
+    values.real, values.imag = stored["real"], stored["imag"]
+    return values
 
 
 @cache
@@ -247,3 +284,15 @@ def _e8m0_table() -> Array:
     values = np.exp2(np.arange(256.0) - 127)
     values[0xFF] = np.nan
     return np.asarray(values, "<f4")
+
+
+def _widen_float8(name: str, stored: Array) -> Array:
+    return np.asarray(_float8_table(*FLOAT8[name])[stored])
+
+
+WIDENED: dict[str, tuple[str, Callable[[Array], Array]]] = {  # what numpy lacks -> what holds it
+    "bfloat16": ("<f4", lambda stored: (stored.astype("<u4") << 16).view("<f4")),
+    "complex32": ("<c8", _widen_complex32),
+    "float8_e8m0fnu": ("<f4", lambda stored: np.asarray(_e8m0_table()[stored])),
+    **{name: ("<f4", partial(_widen_float8, name)) for name in FLOAT8},
+}

@@ -5,13 +5,17 @@ Source: torch/_tensor_str.py of torch 2.13.
 """
 
 from itertools import product
+from math import prod
 
 import numpy as np
 
 from paramctl.arrays import Array, read, select
 from paramctl.checkpoint import Entry
+from paramctl.errors import LimitError
 
 PRECISION, THRESHOLD, EDGE, LINE_WIDTH = 4, 1000, 3, 80
+MAX_SHOWN = 1 << 20  # numbers: a few seconds' work
+LEAST_E8M0 = 2.0**-127
 PREFIX = "tensor("
 
 
@@ -46,17 +50,21 @@ def _format_values(entry: Entry) -> str:
     summarize = entry.numel > THRESHOLD
     values = _read_corners(entry) if summarize else read(entry)
     cut = [summarize and size > 2 * EDGE for size in entry.shape]
-    if np.iscomplexobj(values):
-        real, imaginary = _Formatter(values.real), _Formatter(values.imag)
-        width = real.width + imaginary.width + 1
-        texts = [_join_complex(real.format(v.real), imaginary.format(v.imag)) for v in values.flat]
-    else:
-        formatter = _Formatter(values)
-        width = formatter.width
-        texts = [formatter.format(value) for value in values.ravel().tolist()]
+    texts, width = _format_all(values, entry.dtype.name)
     cells = np.empty(values.size, dtype=object)
     cells[:] = texts
     return _nest(cells.reshape(values.shape), cut, width + 2, len(PREFIX))
+
+
+def _format_all(values: Array, dtype: str) -> tuple[list[str], int]:
+    """Return what stands for every number, and the width that torch reckons with."""
+    numbers = values.ravel().tolist()
+    if not np.iscomplexobj(values):
+        formatter = _Formatter(values, dtype)
+        return [formatter.format(number) for number in numbers], formatter.width
+    real, imaginary = _Formatter(values.real, dtype), _Formatter(values.imag, dtype)
+    texts = [_join_complex(real.format(z.real), imaginary.format(z.imag)) for z in numbers]
+    return texts, real.width + imaginary.width + 1
 
 
 def _read_corners(entry: Entry) -> Array:
@@ -66,6 +74,12 @@ def _read_corners(entry: Entry) -> Array:
         for size in entry.shape
     ]
     shape = [min(size, 2 * EDGE) for size in entry.shape]
+    if prod(shape) > MAX_SHOWN:
+        raise LimitError(
+            f"'{entry.name}' of shape {list(entry.shape)} prints as {prod(shape)} numbers, "
+            f"over {MAX_SHOWN}",
+            hint="name a slice of it",
+        )
     values = None
     for corner in product(*choices):
         block = read(select(entry, corner))
@@ -80,24 +94,22 @@ def _read_corners(entry: Entry) -> Array:
 class _Formatter:
     """Chooses one way to write all the numbers of a tensor, and the width of the widest."""
 
-    def __init__(self, values: Array) -> None:
+    def __init__(self, values: Array, dtype: str) -> None:
         self.is_float = values.dtype.kind == "f"
         self.scientific = False
         self.whole = True
         self.width = 1
-        if self.is_float:
-            finite = values[np.isfinite(values) & (values != 0)].astype(np.float64)
-            if finite.size:
-                self._choose(finite)
-        else:
+        if not self.is_float:
             self.width = max(len(str(value)) for value in values.ravel().tolist())
+        elif (decisive := _decisive(values, dtype)).size:
+            self._choose(decisive.astype(np.float64))
 
-    def _choose(self, finite: Array) -> None:
-        sizes = np.abs(finite)
-        low, high = sizes.min(), sizes.max()
-        self.whole = bool((finite == np.ceil(finite)).all())
-        self.scientific = bool(high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4)
-        self.width = max(1, *(len(self._number(value)) for value in finite.tolist()))
+    def _choose(self, decisive: Array) -> None:
+        sizes = np.abs(decisive)
+        low, high = float(sizes.min()), float(sizes.max())
+        self.whole = bool((decisive == np.ceil(decisive)).all())
+        self.scientific = high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4
+        self.width = max(len(self._number(value)) for value in decisive.tolist())
 
     def _number(self, value: float) -> str:
         if self.scientific:
@@ -109,6 +121,16 @@ class _Formatter:
     def format(self, value: float) -> str:
         text = self._number(value) if self.is_float else str(value)
         return text.rjust(self.width)
+
+
+def _decisive(values: Array, dtype: str) -> Array:
+    """Return the numbers that the way of writing depends on: the finite ones but 0.
+
+    Of float8_e8m0fnu, which has no 0, torch takes the least number for one, and NaN for finite.
+    """
+    if dtype == "float8_e8m0fnu":
+        return np.asarray(values[values != LEAST_E8M0])
+    return np.asarray(values[np.isfinite(values) & (values != 0)])
 
 
 def _join_complex(real: str, imaginary: str) -> str:
