@@ -36,7 +36,7 @@ def parse(block: str) -> Iterator[Example]:
     """Yield the examples of a block."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
-        while command.endswith("\\"):
+        while command.count('"') % 2 or command.endswith("\\"):
             more, _, output = output.partition("\n")
             command += f"\n{more}"
         yield Example(command, output.strip("\n"))
