@@ -57,7 +57,7 @@ def select(entry: Entry, index: Index) -> Entry:
         step = steps[place] if place < len(steps) else slice(None)
         if isinstance(step, slice):
             chosen = range(*_bounds(entry, step, size))
-            offset += chosen.start * stride if chosen else 0
+            offset += chosen.start * stride
             shape.append(len(chosen))
             kept.append(chosen.step * stride)
         elif -size <= step < size:

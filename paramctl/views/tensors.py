@@ -102,7 +102,7 @@ class _Formatter:
         if not self.is_float:
             self.width = max(len(str(value)) for value in values.ravel().tolist())
         elif (decisive := _decisive(values, dtype)).size:
-            self._choose(decisive.astype(np.float64))
+            self._choose(decisive)
 
     def _choose(self, decisive: Array) -> None:
         sizes = np.abs(decisive)
@@ -135,7 +135,7 @@ def _decisive(values: Array, dtype: str) -> Array:
 
 def _join_complex(real: str, imaginary: str) -> str:
     imaginary = f"{imaginary}j".lstrip()
-    return real + imaginary if imaginary[0] in "+-" else f"{real}+{imaginary}"
+    return real + imaginary if imaginary.startswith("-") else f"{real}+{imaginary}"
 
 
 def _nest(cells: Array, cut: list[bool], width: int, indent: int) -> str:

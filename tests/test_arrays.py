@@ -1,0 +1,397 @@
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, basic_indices
+from memory import Memory, Zeros, describe, zeros
+from oracle import TORCH_WARNINGS, assert_same_values, own_bytes
+from torch import Tensor
+
+from paramctl.arrays import Index, raw, read, select
+from paramctl.checkpoint import Entry, Storage
+from paramctl.dtypes import BY_NAME, DTYPES, UNKNOWN
+from paramctl.errors import LimitError, MalformedError, UsageError
+
+pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
+
+MIB = 1 << 20
+FLOAT8 = [dtype.name for dtype in DTYPES if dtype.name.startswith("float8")]
+WIDENED = [*FLOAT8, "bfloat16", "complex32"]
+READABLE = [*WIDENED, *(dtype.name for dtype in DTYPES if dtype.numpy)]
+ARANGE = torch.arange(720, dtype=torch.int32)
+VIEWS = {
+    "contiguous": ARANGE.reshape(24, 30),
+    "transposed": ARANGE.reshape(24, 30).t(),
+    "permuted": ARANGE.reshape(2, 3, 4, 30).permute(2, 0, 3, 1),
+    "strided": ARANGE.reshape(24, 30)[::5, 1::4],
+    "offset": ARANGE[100:],
+    "expanded": ARANGE[3:9].expand(40, 6),
+    "expanded scalar": ARANGE[5].expand(7, 8, 9),
+    "expanded inside": ARANGE[:24].reshape(24, 1).expand(24, 30),
+    "overlapping": ARANGE.unfold(0, 5, 2),
+    "size 1": ARANGE.reshape(24, 1, 30, 1)[2:, :, ::3],
+    "scalar": ARANGE[77],
+    "empty": ARANGE[9:9],
+    "empty matrix": ARANGE.reshape(24, 30)[:, 5:5],
+    "no dimensions left": torch.empty(3, 0, 2),
+    "3 MiB": torch.arange(3 * MIB // 4 + 5, dtype=torch.int32),
+    "5 MiB transposed": torch.arange(5 * MIB // 4, dtype=torch.int32).reshape(-1, 1024).t(),
+    "16 MiB apart": torch.arange(4 * MIB, dtype=torch.int32).reshape(1024, -1)[:, 5:900],
+    "16 MiB expanded": torch.arange(1024.0).expand(4 * 1024, 1024),
+}
+
+
+def every_pattern(dtype: str) -> Tensor:
+    """Return all the bit patterns of one byte or of two."""
+    kind = getattr(torch, dtype)
+    integer = {1: torch.uint8, 2: torch.int16}[kind.itemsize]
+    return torch.arange(256**kind.itemsize).to(integer).view(kind)
+
+
+def big_endian(tensor: Tensor) -> Entry:
+    """Describe a tensor as a machine of the other byte order would have stored it."""
+    entry = describe(tensor)
+    assert entry.storage
+    part = tensor.itemsize // (2 if tensor.is_complex() else 1)
+    data = entry.storage.source.read(0, entry.storage.nbytes)
+    swapped = np.frombuffer(data, f"V{part}").view("u1").reshape(-1, part)[:, ::-1].tobytes()
+    source = Memory(swapped)
+    return entry._replace(storage=Storage(source, 0, len(swapped), big_endian=True))
+
+
+def of_bytes(dtype: str, shape: tuple[int, ...]) -> Tensor:
+    """Return a tensor of the bytes 0, 1, 2, ... 250, 0, 1, ..."""
+    kind = getattr(torch, dtype)
+    nbytes = int(np.prod(shape)) * kind.itemsize
+    data = (torch.arange(nbytes) % 251).to(torch.uint8)
+    if dtype == "bool":
+        data %= 2
+    return data.view(kind).reshape(shape)
+
+
+def with_bits(dtype: str, shape: tuple[int, ...], data: bytes, nbytes: int = -1) -> Entry:
+    stored = Storage(Memory(data), 0, len(data) if nbytes < 0 else nbytes)
+    return Entry("w", BY_NAME[dtype], shape, stored)
+
+
+# Values
+
+
+@pytest.mark.parametrize("dtype", [*FLOAT8, "bfloat16", "float16"])
+def test_every_bit_pattern_has_torchs_value(dtype: str) -> None:
+    tensor = every_pattern(dtype)
+    values, expected = read(describe(tensor)), tensor.float().numpy()
+    assert np.array_equal(values, expected, equal_nan=True)
+    assert np.array_equal(np.signbit(values[values == 0]), np.signbit(expected[expected == 0]))
+    if dtype == "float16":
+        assert values.tobytes() == tensor.numpy().tobytes()
+    if dtype == "bfloat16":
+        assert values.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_values_of_every_type_are_torchs_in_either_byte_order(dtype: str) -> None:
+    for shape in ((), (1,), (5,), (3, 4), (2, 0)):
+        tensor = of_bytes(dtype, shape)
+        assert_same_values(describe(tensor), tensor)
+        assert_same_values(big_endian(tensor), tensor)
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_a_single_element_is_an_array_without_dimensions(dtype: str) -> None:
+    tensor = of_bytes(dtype, (3, 4))
+    part = select(describe(tensor), (1, -1))
+    assert isinstance(read(part), np.ndarray)
+    assert_same_values(part, tensor[1, -1])
+    assert b"".join(raw(part)) == tensor[1, -1].reshape(1).view(torch.uint8).numpy().tobytes()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_has_torchs_values(name: str) -> None:
+    assert_same_values(describe(VIEWS[name]), VIEWS[name])
+
+
+@pytest.mark.parametrize("dtype", ["complex32", "complex64", "complex128"])
+def test_what_torch_has_put_off_is_done(dtype: str) -> None:
+    tensor = torch.complex(torch.arange(-3.5, 3.0), torch.arange(0.5, 7.0))
+    for lazy, layout in (
+        (tensor.conj(), "conjugate"),
+        (torch._neg_view(tensor), "negative"),
+        (torch._neg_view(tensor.conj()), "conjugate-negative"),
+    ):
+        entry = describe(tensor.to(getattr(torch, dtype)))._replace(layout=layout)
+        assert read(entry).tolist() == lazy.tolist()
+        single = read(select(entry, (2,)))
+        assert isinstance(single, np.ndarray)
+        assert single.item() == lazy[2].item()
+
+
+def test_any_byte_but_0_is_true() -> None:
+    entry = with_bits("bool", (4,), b"\0\1\2\xff")
+    assert read(entry).tobytes() == b"\0\1\1\1"
+    assert b"".join(raw(entry)) == b"\0\1\2\xff"
+
+
+# Slices
+
+
+def steps(size: int) -> st.SearchStrategy[int | slice | EllipsisType]:
+    bound = st.none() | st.integers(-size - 2, size + 2)
+    stride = st.none() | st.integers(-3, 3)
+    within = st.integers(-size - 1, size)
+    return st.one_of(within, st.builds(slice, bound, bound, stride), st.just(...))
+
+
+@st.composite
+def indexed(draw: st.DrawFn) -> tuple[tuple[int, ...], Index]:
+    shape = tuple(draw(st.lists(st.integers(0, 6), max_size=4)))
+    sizes = [*shape, 3][: draw(st.integers(0, len(shape) + 1))]
+    return shape, tuple(draw(steps(size)) for size in sizes)
+
+
+def by_numpy(values: np.ndarray[Any, Any], index: Index) -> np.ndarray[Any, Any] | None:
+    try:
+        return np.asarray(values[index])
+    except (IndexError, ValueError):
+        return None
+
+
+@given(indexed(), indexed())
+def test_a_slice_is_what_numpy_would_give(
+    first: tuple[tuple[int, ...], Index], then: tuple[tuple[int, ...], Index]
+) -> None:
+    """So is a slice of the slice, whose strides are not those of an array."""
+    shape, index = first
+    values: np.ndarray[Any, Any] = np.arange(np.prod(shape, dtype=int), dtype="<i4").reshape(shape)
+    entry = describe(torch.from_numpy(values))._replace(strides=None)
+    for chosen in (index, then[1]):
+        expected = by_numpy(values, chosen)
+        if expected is None:
+            with pytest.raises(UsageError, match=r"'w' of shape \["):
+                select(entry, chosen)
+            return
+        entry, values = select(entry, chosen), expected
+        assert entry.shape == values.shape
+        assert np.array_equal(read(entry), values)
+        assert b"".join(raw(entry)) == values.tobytes()
+
+
+@given(st.data())
+def test_every_slice_that_numpy_knows_is_known(data: st.DataObject) -> None:
+    shape = data.draw(array_shapes(min_dims=0, max_dims=4, min_side=0))
+    index = data.draw(basic_indices(shape, allow_newaxis=False))
+    values: np.ndarray[Any, Any] = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    entry = describe(torch.from_numpy(values))
+    chosen = select(entry, index if isinstance(index, tuple) else (index,))
+    assert read(chosen).tolist() == values[index].tolist()
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ((3,), "index 3 is out of bounds for dimension 0 of size 3"),
+        ((0, -5), "index -5 is out of bounds for dimension 1 of size 4"),
+        ((..., 4), "index 4 is out of bounds for dimension 1 of size 4"),
+        ((0, 0, 0), "3 indices are too many"),
+        ((slice(None, None, 0),), "a slice's step is 0"),
+        ((..., ...), "an index holds one '...' at most"),
+    ],
+)
+def test_an_index_that_does_not_fit_is_refused(index: Index, message: str) -> None:
+    entry, source = zeros("float32", 3, 4)
+    with pytest.raises(UsageError) as caught:
+        select(entry, index)
+    assert str(caught.value) == f"'w' of shape [3, 4]: {message}"
+    assert not source.reads
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_raw_bytes_are_those_of_a_contiguous_copy(name: str) -> None:
+    view = VIEWS[name]
+    expected = view.contiguous().numpy().tobytes()
+    assert b"".join(raw(describe(view))) == expected
+    assert b"".join(raw(big_endian(view))) == expected
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_raw_bytes_of_every_type_are_little_endian(dtype: str) -> None:
+    tensor = of_bytes(dtype, (4, 6))
+    expected = tensor.view(torch.uint8).numpy().tobytes()
+    assert b"".join(raw(describe(tensor))) == expected
+    assert b"".join(raw(big_endian(tensor))) == expected
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e5m2"])
+def test_raw_bytes_keep_the_payload_of_every_nan(dtype: str) -> None:
+    tensor = every_pattern(dtype)
+    assert b"".join(raw(describe(tensor))) == own_bytes(tensor)
+    assert b"".join(raw(big_endian(tensor))) == own_bytes(tensor)
+
+
+@pytest.mark.parametrize("dtype", ["bits8", "bits16", "float4_e2m1fn_x2"])
+def test_raw_bytes_need_no_values(dtype: str) -> None:
+    data = bytes(range(24))
+    shape = (24 * 8 // BY_NAME[dtype].bits,)
+    assert b"".join(raw(with_bits(dtype, shape, data))) == data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "nbytes"),
+    [
+        ("float4_e2m1fn", (6,), 3),
+        ("float4_e2m1fn", (3, 3), 5),
+        ("float4_e2m1fn", (), 1),
+        ("float4_e2m1fn", (0, 3), 0),
+        ("float6_e2m3fn", (4,), 3),
+        ("float6_e3m2fn", (2, 3), 5),
+        ("float4_e2m1fn", (2, 5 * MIB), 5 * MIB),
+    ],
+)
+def test_packed_elements_are_copied_as_they_are(
+    dtype: str, shape: tuple[int, ...], nbytes: int
+) -> None:
+    data = (bytes(range(1, 251)) * (nbytes // 250 + 1))[:nbytes]
+    entry = with_bits(dtype, shape, data + b"not its own", nbytes)
+    assert b"".join(raw(entry)) == data
+
+
+def test_a_part_of_packed_elements_is_refused() -> None:
+    entry = with_bits("float4_e2m1fn", (6,), b"abc")
+    message = "'w': a part of float4_e2m1fn does not fill whole bytes"
+    with pytest.raises(UsageError, match=message):
+        list(raw(select(entry, (slice(1, 3),))))
+
+
+def test_raw_bytes_come_in_blocks() -> None:
+    entry, _ = zeros("float32", 5, MIB)
+    assert [len(block) for block in raw(entry)] == [MIB] * 20
+
+
+# What is not read
+
+
+def test_only_the_bytes_of_a_slice_are_read() -> None:
+    entry, source = zeros("float32", 1000, 1_000_000)
+    assert read(select(entry, (0, slice(5)))).shape == (5,)
+    assert source.reads == [(0, 20)]
+
+
+def test_a_contiguous_slice_is_read_at_once() -> None:
+    entry, source = zeros("bfloat16", 1000, 4000)
+    read(select(entry, (slice(10, 20),)))
+    assert source.reads == [(10 * 8000, 10 * 8000)]
+
+
+def test_a_column_is_read_an_element_at_a_time() -> None:
+    entry, source = zeros("float32", 1000, 1_000_000)
+    assert read(select(entry, (slice(None), 0))).shape == (1000,)
+    assert source.nbytes_read == 4000
+
+
+def test_a_box_is_read_a_row_at_a_time() -> None:
+    entry, source = zeros("float32", 100, 1000, 1000)
+    box = select(entry, (slice(3, 9, 2), slice(None, None, -100), slice(7, 12)))
+    assert read(box).shape == (3, 10, 5)
+    assert source.nbytes_read == 3 * 10 * 5 * 4
+
+
+def test_an_expanded_element_is_read_once() -> None:
+    entry, source = zeros("float32", 1)
+    assert read(entry._replace(shape=(1000, 1000), strides=(0, 0))).shape == (1000, 1000)
+    assert source.reads == [(0, 4)]
+
+
+def test_a_storage_inside_a_file_is_read_where_it_lies() -> None:
+    source = Zeros(1 << 50)
+    storage = Storage(source, 1 << 49, 4000)
+    read(Entry("w", BY_NAME["float32"], (10,), storage, 100))
+    assert source.reads == [((1 << 49) + 400, 40)]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(("dtype", "itemsize"), [("uint8", 1), ("bfloat16", 4), ("complex32", 8)])
+def test_an_array_of_more_than_4_gib_is_refused(dtype: str, itemsize: int) -> None:
+    numel = (1 << 32) // itemsize + 1
+    entry, source = zeros(dtype, numel)
+    message = f"'w' takes {numel * itemsize} bytes, over 4294967296; name a slice of it"
+    with pytest.raises(LimitError, match=message):
+        read(entry)
+    assert not source.reads
+    assert read(select(entry, (slice(3),))).shape == (3,)
+
+
+@pytest.mark.parametrize("shape", [(1,) * 65, (0, 1 << 62), (1 << 62, 0), (0, 1 << 40, 1 << 40)])
+def test_a_shape_that_numpy_cannot_hold_is_refused(shape: tuple[int, ...]) -> None:
+    entry, source = zeros("float32", *shape)
+    with pytest.raises(LimitError, match=r"'w' of shape \[.*\] is more than numpy holds"):
+        read(entry)
+    assert b"".join(raw(entry)) == bytes(entry.nbytes)
+    assert len(source.reads) == min(entry.numel, 1)
+
+
+def test_the_stride_of_a_dimension_of_1_says_nothing() -> None:
+    entry = with_bits("int32", (1, 2, 1), bytes(range(8)))._replace(
+        strides=(1 << 80, 1, -(1 << 70))
+    )
+    assert read(entry).tolist() == [[[0x03020100], [0x07060504]]]
+    assert b"".join(raw(entry)) == bytes(range(8))
+
+
+@pytest.mark.parametrize(
+    ("entry", "begin", "end"),
+    [
+        (with_bits("float32", (3,), bytes(16), 8), 0, 12),
+        (with_bits("float32", (2,), bytes(16), 8)._replace(offset=1), 4, 12),
+        (with_bits("int8", (2, 2), bytes(16), 8)._replace(strides=(7, 1)), 0, 9),
+        (with_bits("int16", (3,), bytes(16), 8)._replace(strides=(-1,), offset=1), -2, 4),
+        (with_bits("float32", (), bytes(16), 8)._replace(offset=2), 8, 12),
+        (with_bits("uint8", (9, 1 << 20), bytes(9 * MIB), 9 * MIB - 1), 0, 9 * MIB),
+    ],
+)
+def test_an_entry_that_reaches_past_its_storage_is_refused(
+    entry: Entry, begin: int, end: int
+) -> None:
+    assert entry.storage
+    message = f"'w' takes bytes {begin} to {end} of a storage of {entry.storage.nbytes}"
+    for values in (read, raw):
+        with pytest.raises(MalformedError, match=message):
+            list(values(entry))
+    assert isinstance(entry.storage.source, Memory)
+    assert not entry.storage.source.reads
+
+
+def test_packed_elements_that_reach_past_their_storage_are_refused() -> None:
+    entry = with_bits("float4_e2m1fn", (7,), bytes(16), 3)
+    with pytest.raises(MalformedError, match="'w' takes bytes 0 to 4 of a storage of 3"):
+        list(raw(entry))
+
+
+@pytest.mark.parametrize("layout", ["sparse_coo", "quantized", "meta", "missing", "nested"])
+def test_what_is_no_plain_tensor_has_no_values(layout: str) -> None:
+    plain, _ = zeros("float32", 3)
+    for entry in (plain._replace(layout=layout), plain._replace(layout=layout, storage=None)):
+        for values in (read, raw):
+            with pytest.raises(
+                UsageError, match=f"'w' is {layout}: it has no values laid out as an array"
+            ):
+                list(values(entry))
+
+
+@pytest.mark.parametrize(
+    "dtype", [*(dtype for dtype in DTYPES if dtype.name not in READABLE), UNKNOWN], ids=str
+)
+def test_a_type_without_values_is_refused_before_any_read(dtype: Any) -> None:
+    entry, source = zeros("float32", 4)
+    message = f"'w': values of {dtype.name} are not unpacked; --format raw"
+    with pytest.raises(UsageError, match=message):
+        read(entry._replace(dtype=dtype))
+    assert not source.reads
