@@ -41,11 +41,19 @@ def called(module: str, name: str, *arguments: bytes) -> bytes:
     return f"c{module}\n{name}\n".encode() + tuple_of(*arguments) + b"R"
 
 
+def list_of(*values: bytes) -> bytes:
+    """Push a list."""
+    return b"](" + b"".join(values) + b"e"
+
+
 def storage(
-    key: bytes = text("0"), numel: bytes = number(4), storage_class: bytes = FLOATS
+    key: bytes = text("0"),
+    numel: bytes = number(4),
+    storage_class: bytes = FLOATS,
+    view: bytes = b"",
 ) -> bytes:
-    """Push a storage, by torch's persistent id."""
-    return tuple_of(text("storage"), storage_class, key, text("cpu"), numel) + b"Q"
+    """Push a storage, by torch's persistent id; `view` is what the legacy format adds to it."""
+    return tuple_of(text("storage"), storage_class, key, text("cpu"), numel, view) + b"Q"
 
 
 def tensor(

@@ -51,7 +51,8 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
 
 def foreign_globals(pickle: Pickle) -> tuple[str, ...]:
     """Name the classes and functions in the pickle that are not those of tensors."""
-    return tuple(str(found) for found in pickle.globals if not is_tensor_global(found))
+    foreign = (str(found) for found in pickle.globals if not is_tensor_global(found))
+    return tuple(dict.fromkeys(foreign))
 
 
 def add_found(checkpoint: Checkpoint, tree: Tree, part: object) -> None:

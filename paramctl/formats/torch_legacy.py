@@ -10,7 +10,14 @@ from typing import NamedTuple
 from paramctl.checkpoint import Checkpoint, ReadOptions, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError
-from paramctl.formats.pickles import Dict, Pickle, TruncatedPickle, label, read_pickle
+from paramctl.formats.pickles import (
+    Dict,
+    Global,
+    Pickle,
+    TruncatedPickle,
+    label,
+    read_pickle,
+)
 from paramctl.formats.torch_file import list_model
 from paramctl.formats.torch_storages import TypedStorage, read_storage_id
 from paramctl.formats.torch_tensors import BUILDERS
@@ -22,13 +29,14 @@ MAX_PICKLES = 256 << 20
 
 
 class Head(NamedTuple):
-    """The five pickles' bytes: where the objects begin and where all of them end."""
+    """The five pickles' bytes: where the objects begin, where all of them end, what they name."""
 
     data: bytes
     objects: int
     end: int
     keys: object
     big_endian: bool
+    globals: tuple[Global, ...]
 
 
 class Storages:
@@ -117,6 +125,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     head = _read_head(source, storages)
     storages.place(source, head)
     pickle = read_pickle(head.data, head.objects, builders=BUILDERS, persistent=storages.resolve)
+    pickle = pickle._replace(globals=head.globals)
     return list_model(Checkpoint(source.name, "torch legacy", {}), pickle, options)
 
 
@@ -144,7 +153,8 @@ def _parse_head(data: bytes, storages: Storages) -> Head:
     system = read_pickle(data, protocol.end)
     objects = read_pickle(data, system.end, persistent=storages.collect)
     keys = read_pickle(data, objects.end)
-    return Head(data, system.end, keys.end, keys.value, _is_big_endian(system))
+    named = protocol.globals + system.globals + objects.globals + keys.globals
+    return Head(data, system.end, keys.end, keys.value, _is_big_endian(system), named)
 
 
 def _is_big_endian(system: Pickle) -> bool:
