@@ -63,7 +63,7 @@ def read_directory(source: Source) -> dict[str, Member]:
     if count * _CENTRAL.size > nbytes:
         raise MalformedError(f"a zip directory of {nbytes} bytes cannot hold {count} members")
     members: dict[str, Member] = {}
-    folded: set[str] = set()  # torch takes the first of the names that differ in case alone
+    folded: set[str] = set()  # torch takes a name for another that differs in case alone
     for member in _place(list(_read_entries(source.read(offset, nbytes), count)), offset):
         name = member.name.lower()
         if name in members or name in folded:
