@@ -127,6 +127,8 @@ class _Walk:
             else:
                 layers = [self._child(layer, piece) for layer in layers]
         chosen = {name for layer in layers for name in _parameters(layer)}
+        if not chosen:
+            self._nothing(self.root, self.address)
         return [Match(name, ()) for name in self.names if name in chosen]
 
     def _descend(self, layers: list[Layer], text: str, column: int) -> list[Layer]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import accumulate
 from math import prod
 from sys import maxsize
 from types import EllipsisType
@@ -17,7 +18,7 @@ Index = tuple[int | slice | EllipsisType, ...]
 
 BLOCK = 1 << 20  # bytes that are handed on at a time
 STRIDED_BLOCK = 1 << 26  # the same where they are picked from many places: fewer, longer reads
-SMALL_READ = 1 << 16  # bytes that are rather read at once than picked one by one
+SMALL_GAP = 1 << 12  # bytes between elements: fewer are rather read than skipped
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 MAX_DIMENSIONS = 64  # of an array of numpy 2
 
@@ -51,12 +52,12 @@ def select(entry: Entry, index: Index) -> Entry:
     """
     if not index:
         return entry
-    steps = _expand_ellipsis(entry, index)
+    steps = _expand(entry, index)
     offset, shape, kept = entry.offset, [], []
-    for place, (size, stride) in enumerate(zip(entry.shape, _strides(entry), strict=True)):
-        step = steps[place] if place < len(steps) else slice(None)
+    dimensions = zip(steps, entry.shape, _strides(entry), strict=True)
+    for place, (step, size, stride) in enumerate(dimensions):
         if isinstance(step, slice):
-            chosen = range(*_bounds(entry, step, size))
+            chosen = range(*step.indices(size))
             offset += chosen.start * stride
             shape.append(len(chosen))
             kept.append(chosen.step * stride)
@@ -67,23 +68,18 @@ def select(entry: Entry, index: Index) -> Entry:
     return entry._replace(offset=offset, shape=tuple(shape), strides=tuple(kept))
 
 
-def _expand_ellipsis(entry: Entry, index: Index) -> list[int | slice]:
+def _expand(entry: Entry, index: Index) -> list[int | slice]:
+    """Return what an index says of every dimension."""
     ellipses = [place for place, step in enumerate(index) if step is ...]
     if len(ellipses) > 1:
         _refuse(entry, "an index holds one '...' at most")
     steps = [step for step in index if not isinstance(step, EllipsisType)]
     if len(steps) > len(entry.shape):
         _refuse(entry, f"{len(steps)} indices are too many")
-    if ellipses:
-        fill = [slice(None)] * (len(entry.shape) - len(steps))
-        return [*steps[: ellipses[0]], *fill, *steps[ellipses[0] :]]
-    return steps
-
-
-def _bounds(entry: Entry, step: slice, size: int) -> tuple[int, int, int]:
-    if step.step == 0:
+    if any(isinstance(step, slice) and step.step == 0 for step in steps):
         _refuse(entry, "a slice's step is 0")
-    return step.indices(size)
+    place = ellipses[0] if ellipses else len(steps)
+    return [*steps[:place], *[slice(None)] * (len(entry.shape) - len(steps)), *steps[place:]]
 
 
 def _refuse(entry: Entry, what: str) -> NoReturn:
@@ -190,14 +186,9 @@ def _squeeze(entry: Entry) -> Entry:
     )
 
 
-def _reaches(entry: Entry) -> list[int]:
-    """Return how far every dimension goes from its first to its last, in elements."""
-    return [(size - 1) * step for size, step in zip(entry.shape, _strides(entry), strict=True)]
-
-
 def _span(entry: Entry) -> tuple[int, int]:
     """Return the lowest element in the storage, and how many there are up to the highest."""
-    reaches = _reaches(entry)
+    reaches = [(size - 1) * step for size, step in zip(entry.shape, _strides(entry), strict=True)]
     low = entry.offset + sum(reach for reach in reaches if reach < 0)
     return low, 1 + sum(map(abs, reaches))
 
@@ -224,17 +215,31 @@ def _check_extent(entry: Entry) -> None:
 
 
 def _gather(entry: Entry, stored: np.dtype[Any]) -> Array:
-    """Read the elements, no more bytes than needed but for small gaps."""
-    if not entry.numel:
-        return np.empty(entry.shape, stored)
-    _, span = _span(entry)
-    if span * stored.itemsize <= max(2 * entry.numel * stored.itemsize, SMALL_READ):
-        return _read_span(entry, stored)
-    reaches = [abs(reach) for reach in _reaches(entry)]
-    widest = reaches.index(max(reaches))
-    before = (slice(None),) * widest
-    rows = [_gather(select(entry, (*before, row)), stored) for row in range(entry.shape[widest])]
-    return np.stack(rows, axis=widest)
+    """Read the elements, and of the bytes between them no more than small gaps."""
+    if _span(entry)[1] <= entry.numel:
+        return np.ascontiguousarray(_read_span(entry, stored)).reshape(entry.shape)
+    values = np.empty(entry.shape, stored)
+    if entry.numel:
+        _fill(values, entry)
+    return values
+
+
+def _fill(values: Array, entry: Entry) -> None:
+    """Read into `values`: cut the outermost dimension until a part is worth reading at once."""
+    dimensions = zip(map(abs, _strides(entry)), entry.shape, range(values.ndim), strict=True)
+    steps = sorted(step for step in dimensions if step[1] > 1)
+    runs = accumulate(((size - 1) * stride for stride, size, _ in steps), initial=1)
+    gaps = (stride - run for (stride, _, _), run in zip(steps, runs, strict=False))
+    small = max(gaps, default=0) * values.itemsize < SMALL_GAP
+    span = _span(entry)[1] * values.itemsize
+    if span <= values.nbytes or (small and span <= BLOCK):
+        values[...] = _read_span(entry, values.dtype)
+        return
+    _, size, outer = steps[-1]
+    rows = max(1, size // max(2, span // BLOCK))
+    for start in range(0, size, rows):
+        part = (*(slice(None),) * outer, slice(start, start + rows))
+        _fill(values[part], select(entry, part))
 
 
 def _read_span(entry: Entry, stored: np.dtype[Any]) -> Array:
@@ -242,13 +247,12 @@ def _read_span(entry: Entry, stored: np.dtype[Any]) -> Array:
     storage = _storage(entry)
     low, span = _span(entry)
     data = storage.source.read(storage.offset + low * stored.itemsize, span * stored.itemsize)
-    view = np.lib.stride_tricks.as_strided(
+    return np.lib.stride_tricks.as_strided(
         np.frombuffer(data, stored)[entry.offset - low :],
         entry.shape,
         [stride * stored.itemsize for stride in _strides(entry)],
         writeable=False,
     )
-    return np.ascontiguousarray(view).reshape(entry.shape)
 
 
 def _widen_complex32(stored: Array) -> Array:
@@ -272,9 +276,7 @@ def _float8_table(exponent_bits: int, bias: int, style: str) -> Array:
         values[0x80] = np.nan
     else:
         infinite = exponent == (1 << exponent_bits) - 1
-        values[infinite] = np.where(
-            fraction[infinite] > 0, np.nan, np.sign(values[infinite]) * np.inf
-        )
+        values[infinite] = np.where(fraction[infinite] > 0, np.nan, values[infinite] * np.inf)
     return np.asarray(values, "<f4")
 
 

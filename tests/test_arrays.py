@@ -295,6 +295,50 @@ def test_a_column_is_read_an_element_at_a_time() -> None:
     assert source.nbytes_read == 4000
 
 
+@pytest.mark.parametrize(
+    ("shape", "index", "nbytes", "most_reads"),
+    [
+        ((1000, 1024), (slice(None), 0), 999 * 4096 + 4, 12),  # a gap of 4092 bytes
+        ((1000, 1025), (slice(None), 0), 4000, 1000),  # a gap of 4096
+        ((1000, 2000), (slice(None), slice(977)), 999 * 8000 + 3908, 24),
+        ((1000, 2000), (slice(None), slice(976)), 1000 * 3904, 1000),
+        ((10, 10, 3000), (slice(None), slice(0, 10, 9), slice(5)), 400, 20),
+        ((3_000_000,), (slice(None, None, -3),), 12_000_000, 36),
+    ],
+)
+def test_gaps_are_read_where_they_are_small(
+    shape: tuple[int, ...], index: Index, nbytes: int, most_reads: int
+) -> None:
+    entry, source = zeros("float32", *shape)
+    read(select(entry, index))
+    assert nbytes * 0.99 < source.nbytes_read <= nbytes
+    assert len(source.reads) <= most_reads
+    assert max(length for _, length in source.reads) <= MIB
+
+
+DATA = bytes(range(256)) * 40
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 20)), max_size=4),
+    st.sampled_from([16, 256, MIB]),
+    st.sampled_from([0, 16, 4096]),
+)
+def test_elements_at_any_strides_are_numpys(
+    dimensions: list[tuple[int, int]], block: int, small_gap: int
+) -> None:
+    shape, strides = (tuple(pair[place] for pair in dimensions) for place in (0, 1))
+    first = sum(max(0, (1 - size) * stride) for size, stride in dimensions if size)
+    entry = with_bits("int16", shape, DATA)._replace(strides=strides, offset=first)
+    steps = [2 * stride for stride in strides]
+    view = np.lib.stride_tricks.as_strided(np.frombuffer(DATA, "<i2")[first:], shape, steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("paramctl.arrays.BLOCK", block)
+        patch.setattr("paramctl.arrays.SMALL_GAP", small_gap)
+        assert np.array_equal(read(entry), view)
+        assert b"".join(raw(entry)) == view.tobytes()
+
+
 def test_a_box_is_read_a_row_at_a_time() -> None:
     entry, source = zeros("float32", 100, 1000, 1000)
     box = select(entry, (slice(3, 9, 2), slice(None, None, -100), slice(7, 12)))

@@ -27,7 +27,7 @@ from pickle_rows import CYCLE, DEEP, DOUBLED, alone
 
 from paramctl.errors import ParamctlError
 from paramctl.formats import open_checkpoint
-from paramctl.formats.torch_tensors import BUILDERS
+from paramctl.formats.torch.tensors import BUILDERS
 from paramctl.views.rows import make_rows, total
 from paramctl.views.text import json_text
 

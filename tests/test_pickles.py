@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from paramctl.errors import LimitError, MalformedError, ParamctlError
 from paramctl.formats import pickles
-from paramctl.formats.opcodes import OPCODES
 from paramctl.formats.pickles import Dict, Global, Object, TruncatedPickle, read_pickle
+from paramctl.formats.pickles.opcodes import OPCODES
 
 SYSTEM = b"cos\nsystem\n"
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -42,7 +42,7 @@ def find_reader(source: Source) -> Reader:
     name = _identify(source, head)
     if name is None:
         raise MalformedError(_describe_unknown(head))
-    if name != "torch_zip":
+    if name != "torch.zip":
         _refuse_hidden_zip(source, name)
     elif head[TAR_MAGIC] == b"ustar":
         raise MalformedError("ambiguous: both a zip and a tar archive")
@@ -52,9 +52,9 @@ def find_reader(source: Source) -> Reader:
 
 def _identify(source: Source, head: bytes) -> str | None:
     if head.startswith(ZIP_HEADER) and head[8:9] != b"{":
-        return "torch_zip"
+        return "torch.zip"
     if head.startswith(TORCH_MAGIC):
-        return "torch_legacy"
+        return "torch.legacy"
     if head[8:9] == b"{" or _may_be_cut_header(source, head):
         return "safetensors"
     if head.lstrip().startswith(b"{"):
@@ -78,7 +78,7 @@ def _refuse_hidden_zip(source: Source, name: str) -> None:
         source.size - min(source.size, ZIP_END_BYTES), min(source.size, ZIP_END_BYTES)
     )
     if tail.startswith(ZIP_END) and tail.endswith(b"\0\0"):
-        raise MalformedError(f"ambiguous: both a {name.replace('_', ' ')} file and a zip archive")
+        raise MalformedError(f"ambiguous: both a {name.replace('.', ' ')} file and a zip archive")
 
 
 def _describe_unknown(head: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from paramctl.checkpoint import Storage
 from paramctl.errors import MalformedError
-from paramctl.formats.torch_storages import TypedStorage, read_storage_id
+from paramctl.formats.torch.storages import TypedStorage, read_storage_id
 from paramctl.formats.zip_members import open_member, read_member
 from paramctl.formats.zips import read_directory
 from paramctl.sources import Source

@@ -18,9 +18,9 @@ from paramctl.formats.pickles import (
     label,
     read_pickle,
 )
-from paramctl.formats.torch_file import list_model
-from paramctl.formats.torch_storages import TypedStorage, read_storage_id
-from paramctl.formats.torch_tensors import BUILDERS
+from paramctl.formats.torch.file import list_model
+from paramctl.formats.torch.storages import TypedStorage, read_storage_id
+from paramctl.formats.torch.tensors import BUILDERS
 from paramctl.sources import Source
 
 PROTOCOL = 1001

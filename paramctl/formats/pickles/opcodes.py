@@ -8,10 +8,10 @@ Source: CPython's Lib/pickletools.py, PEP 307 and PEP 3154.
 import struct
 from typing import NoReturn
 
-from paramctl.formats.pickle_containers import CONTAINERS
-from paramctl.formats.pickle_literals import LITERALS, MAX_LITERAL
-from paramctl.formats.pickle_machine import MAX_NAME, Machine, Opcode, Step, ask
-from paramctl.formats.pickle_values import Dict, Object
+from paramctl.formats.pickles.containers import CONTAINERS
+from paramctl.formats.pickles.literals import LITERALS, MAX_LITERAL
+from paramctl.formats.pickles.machine import MAX_NAME, Machine, Opcode, Step, ask
+from paramctl.formats.pickles.values import Dict, Object
 
 MAX_PROTOCOL = 5
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from paramctl.formats.pickle_machine import Machine, Opcode, Step
-from paramctl.formats.pickle_values import Dict, Object
+from paramctl.formats.pickles.machine import Machine, Opcode, Step
+from paramctl.formats.pickles.values import Dict, Object
 
 
 def _fresh(container: Callable[[], object]) -> Step:

@@ -12,7 +12,7 @@ from paramctl.checkpoint import Entry
 from paramctl.dtypes import BY_NAME, UNKNOWN, DType
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.pickles import Dict, Global, label
-from paramctl.formats.torch_storages import STORAGE_DTYPES, STORAGE_MODULES, TypedStorage
+from paramctl.formats.torch.storages import STORAGE_DTYPES, STORAGE_MODULES, TypedStorage
 
 MAX_NUMEL = 2**63 - 1  # torch counts elements in int64
 MAX_DIMENSIONS = 64  # those of torch's operators

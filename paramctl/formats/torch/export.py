@@ -9,7 +9,7 @@ from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME, DType
 from paramctl.errors import MalformedError
 from paramctl.formats.strict_json import load_json
-from paramctl.formats.torch_archive import Archive
+from paramctl.formats.torch.archive import Archive
 from paramctl.ties import resolve_shared
 
 WEIGHTS = "data/weights/model_weights_config.json"
@@ -34,11 +34,6 @@ SCALAR_TYPES = {  # schema.py's ScalarType
     31: "float8_e4m3fnuz",
     32: "float8_e5m2fnuz",
 }
-
-
-def is_export(archive: Archive) -> bool:
-    """Whether the archive is one of torch.export's."""
-    return archive.text("archive_format") == "pt2"
 
 
 def read(archive: Archive) -> Checkpoint:

@@ -4,7 +4,7 @@ import re
 import struct
 from collections.abc import Callable
 
-from paramctl.formats.pickle_machine import ANY_LENGTH, Machine, Opcode, Step
+from paramctl.formats.pickles.machine import ANY_LENGTH, Machine, Opcode, Step
 
 MAX_LITERAL = 64  # characters of a number: int64 has 19 digits, and converting is quadratic
 MAX_LONG = 1024  # bytes of a number: torch's longest, its magic number, has 10

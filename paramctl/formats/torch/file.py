@@ -5,8 +5,8 @@ from collections.abc import Callable
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
-from paramctl.formats.torch_tensors import BUILDERS, is_tensor_global
-from paramctl.formats.torch_tree import Layer, Tree, is_module
+from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
+from paramctl.formats.torch.tree import Layer, Tree, is_module
 from paramctl.ties import resolve_shared
 
 FREE_VISITS = 50_000  # of a tree's values; one more for each byte of its pickle

@@ -9,9 +9,9 @@ import re
 from paramctl.checkpoint import Checkpoint, Entry, Kind
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Global, Object, Pickle
-from paramctl.formats.torch_archive import Archive
-from paramctl.formats.torch_file import FREE_VISITS, foreign_globals
-from paramctl.formats.torch_tree import Tree
+from paramctl.formats.torch.archive import Archive
+from paramctl.formats.torch.file import FREE_VISITS, foreign_globals
+from paramctl.formats.torch.tree import Tree
 from paramctl.ties import resolve_shared
 
 PREFIX = "__torch__"

@@ -11,9 +11,9 @@ from itertools import repeat
 from typing import NamedTuple
 
 from paramctl.errors import LimitError, MalformedError, ParamctlError
-from paramctl.formats.opcodes import OPCODES
-from paramctl.formats.pickle_machine import FAULTS, Builder, Machine, Opcode
-from paramctl.formats.pickle_values import Dict, Global, Object, label
+from paramctl.formats.pickles.machine import FAULTS, Builder, Machine, Opcode
+from paramctl.formats.pickles.opcodes import OPCODES
+from paramctl.formats.pickles.values import Dict, Global, Object, label
 
 __all__ = ["Dict", "Global", "Object", "Pickle", "TruncatedPickle", "label", "read_pickle"]
 
@@ -54,7 +54,7 @@ def read_pickle(
     `builders` maps the path of a global to a function of ours that is called in its place with the
     tuple of arguments; if what it returns has a method `build`, that gets the state of BUILD.
     `persistent` is called with each persistent id. Both raise ParamctlError only. Lists and sets
-    become lists, bytearrays bytes; see `pickle_values` for the rest.
+    become lists, bytearrays bytes; see `values` for the rest.
 
     Raises:
         TruncatedPickle: the data ends before the pickle does.

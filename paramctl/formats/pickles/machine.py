@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from paramctl.formats.pickle_values import PLAIN, Global, Object
+from paramctl.formats.pickles.values import PLAIN, Global, Object
 
 MAX_MEMO = 1 << 24  # places: a 100,000-tensor state dict uses 800,000
 MAX_NAME = 1024  # bytes of a module's or a class's name: real ones have less than 200

@@ -6,9 +6,8 @@ for each storage. Source: pytorch, docs/source/notes/serialization.rst.
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError
-from paramctl.formats import torch_export, torch_script
-from paramctl.formats.torch_archive import Archive
-from paramctl.formats.torch_file import list_model, read_whole_pickle
+from paramctl.formats.torch.archive import Archive
+from paramctl.formats.torch.file import list_model, read_whole_pickle
 from paramctl.sources import Source
 
 
@@ -19,12 +18,16 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         MalformedError: neither torch's archive nor a sound one.
     """
     archive = Archive(source)
-    if torch_export.is_export(archive):
-        return torch_export.read(archive)
+    if archive.text("archive_format") == "pt2":
+        from paramctl.formats.torch import export  # noqa: PLC0415 (rarely needed)
+
+        return export.read(archive)
     if "data.pkl" not in archive.members:
         names = ", ".join(list(archive.members)[:3]) or "nothing in a folder"
         raise MalformedError(f"a zip archive without data.pkl, not torch's; it holds {names}")
     pickle = read_whole_pickle(archive.pickle("data.pkl"), archive.typed_storage)
     if "constants.pkl" in archive.members:
-        return torch_script.read(archive, pickle)
+        from paramctl.formats.torch import script  # noqa: PLC0415 (rarely needed)
+
+        return script.read(archive, pickle)
     return list_model(Checkpoint(source.name, "torch zip", {}), pickle, options)
