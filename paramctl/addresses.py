@@ -8,13 +8,11 @@
 
 import re
 from collections.abc import Collection, Iterator
-from types import EllipsisType
 from typing import NamedTuple, NoReturn
 
 from paramctl.errors import AddressError
 from paramctl.layers import Layer, build_layers
-
-Index = tuple[int | slice | EllipsisType, ...]
+from paramctl.slices import Index, Step
 
 MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
 
@@ -68,7 +66,7 @@ def parse_index(text: str, address: str, column: int) -> Index:
     Raises:
         AddressError: it is not a list of numbers, slices and at most one ellipsis.
     """
-    index: list[int | slice | EllipsisType] = []
+    index: list[Step] = []
     for part in text.split(","):
         if part.strip() == "...":
             index.append(...)

@@ -1,20 +1,17 @@
-"""The bridge from stored bytes to numpy: slices, byte order, strides, and the types numpy lacks."""
+"""The bridge from stored bytes to numpy: byte order, strides, blocks, and as few reads as serve."""
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
 from itertools import accumulate
 from math import prod
 from sys import maxsize
-from types import EllipsisType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
 from paramctl.errors import LimitError, MalformedError, UsageError
-
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-Index = tuple[int | slice | EllipsisType, ...]
+from paramctl.slices import row_major, select, strides_of
+from paramctl.widening import WIDENED, Array
 
 BLOCK = 1 << 20  # bytes that are handed on at a time
 STRIDED_BLOCK = 1 << 26  # the same where they are picked from many places: fewer, longer reads
@@ -27,63 +24,6 @@ LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored v
     "negative": np.negative,
     "conjugate-negative": lambda values: np.negative(np.conj(values)),
 }
-FLOAT8 = {  # exponent bits, bias, what stands for no number: "ieee", "fn" or "fnuz"
-    "float8_e4m3fn": (4, 7, "fn"),
-    "float8_e5m2": (5, 15, "ieee"),
-    "float8_e4m3fnuz": (4, 8, "fnuz"),
-    "float8_e5m2fnuz": (5, 16, "fnuz"),
-}
-
-
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides, in elements, of a contiguous array."""
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return tuple(reversed(strides))
-
-
-def select(entry: Entry, index: Index) -> Entry:
-    """Return the part of an entry that numpy's basic indexing would give; reads nothing.
-
-    Raises:
-        UsageError: the index does not fit the shape.
-    """
-    if not index:
-        return entry
-    steps = _expand(entry, index)
-    offset, shape, kept = entry.offset, [], []
-    dimensions = zip(steps, entry.shape, _strides(entry), strict=True)
-    for place, (step, size, stride) in enumerate(dimensions):
-        if isinstance(step, slice):
-            chosen = range(*step.indices(size))
-            offset += chosen.start * stride
-            shape.append(len(chosen))
-            kept.append(chosen.step * stride)
-        elif -size <= step < size:
-            offset += (step % size) * stride
-        else:
-            _refuse(entry, f"index {step} is out of bounds for dimension {place} of size {size}")
-    return entry._replace(offset=offset, shape=tuple(shape), strides=tuple(kept))
-
-
-def _expand(entry: Entry, index: Index) -> list[int | slice]:
-    """Return what an index says of every dimension."""
-    ellipses = [place for place, step in enumerate(index) if step is ...]
-    if len(ellipses) > 1:
-        _refuse(entry, "an index holds one '...' at most")
-    steps = [step for step in index if not isinstance(step, EllipsisType)]
-    if len(steps) > len(entry.shape):
-        _refuse(entry, f"{len(steps)} indices are too many")
-    if any(isinstance(step, slice) and step.step == 0 for step in steps):
-        _refuse(entry, "a slice's step is 0")
-    place = ellipses[0] if ellipses else len(steps)
-    return [*steps[:place], *[slice(None)] * (len(entry.shape) - len(steps)), *steps[place:]]
-
-
-def _refuse(entry: Entry, what: str) -> NoReturn:
-    raise UsageError(f"'{entry.name}' of shape {list(entry.shape)}: {what}")
 
 
 def read(entry: Entry) -> Array:
@@ -174,13 +114,9 @@ def _storage(entry: Entry) -> Storage:
     return entry.storage
 
 
-def _strides(entry: Entry) -> tuple[int, ...]:
-    return entry.strides if entry.strides is not None else row_major(entry.shape)
-
-
 def _squeeze(entry: Entry) -> Entry:
     """Drop the dimensions of size 1: a file may give them any number and any stride."""
-    kept = [pair for pair in zip(entry.shape, _strides(entry), strict=True) if pair[0] != 1]
+    kept = [pair for pair in zip(entry.shape, strides_of(entry), strict=True) if pair[0] != 1]
     return entry._replace(
         shape=tuple(size for size, _ in kept), strides=tuple(stride for _, stride in kept)
     )
@@ -188,7 +124,7 @@ def _squeeze(entry: Entry) -> Entry:
 
 def _span(entry: Entry) -> tuple[int, int]:
     """Return the lowest element in the storage, and how many there are up to the highest."""
-    reaches = [(size - 1) * step for size, step in zip(entry.shape, _strides(entry), strict=True)]
+    reaches = [(size - 1) * step for size, step in zip(entry.shape, strides_of(entry), strict=True)]
     low = entry.offset + sum(reach for reach in reaches if reach < 0)
     return low, 1 + sum(map(abs, reaches))
 
@@ -226,7 +162,7 @@ def _gather(entry: Entry, stored: np.dtype[Any]) -> Array:
 
 def _fill(values: Array, entry: Entry) -> None:
     """Read into `values`: cut the outermost dimension until a part is worth reading at once."""
-    dimensions = zip(map(abs, _strides(entry)), entry.shape, range(values.ndim), strict=True)
+    dimensions = zip(map(abs, strides_of(entry)), entry.shape, range(values.ndim), strict=True)
     steps = sorted(step for step in dimensions if step[1] > 1)
     runs = accumulate(((size - 1) * stride for stride, size, _ in steps), initial=1)
     gaps = (stride - run for (stride, _, _), run in zip(steps, runs, strict=False))
@@ -250,51 +186,6 @@ def _read_span(entry: Entry, stored: np.dtype[Any]) -> Array:
     return np.lib.stride_tricks.as_strided(
         np.frombuffer(data, stored)[entry.offset - low :],
         entry.shape,
-        [stride * stored.itemsize for stride in _strides(entry)],
+        [stride * stored.itemsize for stride in strides_of(entry)],
         writeable=False,
     )
-
-
-def _widen_complex32(stored: Array) -> Array:
-    values = np.empty(stored.shape, "<c8")
-    values.real, values.imag = stored["real"], stored["imag"]
-    return values
-
-
-@cache
-def _float8_table(exponent_bits: int, bias: int, style: str) -> Array:
-    """Return the values of all 256 codes of an 8-bit float (OCP OFP8; arXiv:2206.02915)."""
-    codes = np.arange(256)
-    mantissa_bits = 7 - exponent_bits
-    exponent = (codes >> mantissa_bits) & ((1 << exponent_bits) - 1)
-    fraction = (codes & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits)
-    scale = np.exp2(np.maximum(exponent, 1) - bias)
-    values = np.where(codes < 128, 1, -1) * scale * (fraction + (exponent > 0))
-    if style == "fn":
-        values[[0x7F, 0xFF]] = np.nan
-    elif style == "fnuz":
-        values[0x80] = np.nan
-    else:
-        infinite = exponent == (1 << exponent_bits) - 1
-        values[infinite] = np.where(fraction[infinite] > 0, np.nan, values[infinite] * np.inf)
-    return np.asarray(values, "<f4")
-
-
-@cache
-def _e8m0_table() -> Array:
-    """Return the values of all 256 powers of two of a scale (OCP MX 1.0, section 5.4.1)."""
-    values = np.exp2(np.arange(256.0) - 127)
-    values[0xFF] = np.nan
-    return np.asarray(values, "<f4")
-
-
-def _widen_float8(name: str, stored: Array) -> Array:
-    return np.asarray(_float8_table(*FLOAT8[name])[stored])
-
-
-WIDENED: dict[str, tuple[str, Callable[[Array], Array]]] = {  # what numpy lacks -> what holds it
-    "bfloat16": ("<f4", lambda stored: (stored.astype("<u4") << 16).view("<f4")),
-    "complex32": ("<c8", _widen_complex32),
-    "float8_e8m0fnu": ("<f4", lambda stored: np.asarray(_e8m0_table()[stored])),
-    **{name: ("<f4", partial(_widen_float8, name)) for name in FLOAT8},
-}

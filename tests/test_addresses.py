@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paramctl.addresses import Index, Match, resolve, resolve_all
+from paramctl.addresses import Match, resolve, resolve_all
 from paramctl.errors import AddressError
+from paramctl.slices import Index
 
 RGNET = [
     f"0.block {block}.{layer}.{name}"

@@ -14,8 +14,9 @@ PACKAGE = ROOT / "paramctl"
 FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     ["paramctl.layers", "paramctl.sources"],
-    ["paramctl.checkpoint", "paramctl.addresses"],
-    ["paramctl.ties", "paramctl.arrays"],
+    ["paramctl.checkpoint", "paramctl.widening"],
+    ["paramctl.slices", "paramctl.ties"],
+    ["paramctl.addresses", "paramctl.arrays"],
     ["paramctl.formats"],
     ["paramctl.views"],
     ["paramctl.cli"],

@@ -11,10 +11,11 @@ from memory import Memory, Zeros, describe, zeros
 from oracle import TORCH_WARNINGS, assert_same_values, own_bytes
 from torch import Tensor
 
-from paramctl.arrays import Index, raw, read, select
+from paramctl.arrays import raw, read
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import BY_NAME, DTYPES, UNKNOWN
 from paramctl.errors import LimitError, MalformedError, UsageError
+from paramctl.slices import Index, select
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
 

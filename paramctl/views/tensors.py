@@ -9,9 +9,11 @@ from math import prod
 
 import numpy as np
 
-from paramctl.arrays import Array, read, select
+from paramctl.arrays import read
 from paramctl.checkpoint import Entry
 from paramctl.errors import LimitError
+from paramctl.slices import select
+from paramctl.widening import Array
 
 PRECISION, THRESHOLD, EDGE, LINE_WIDTH = 4, 1000, 3, 80
 MAX_SHOWN = 1 << 20  # numbers: a few seconds' work

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paramctl import arrays
-from paramctl.addresses import Index, Match
+from paramctl.addresses import Match
 from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.slices import Index, select
 from paramctl.views.escaping import escape
 from paramctl.views.tensors import format_tensor
 
@@ -33,7 +34,7 @@ class Shown(NamedTuple):
             UsageError: the slice does not fit its shape.
         """
         entry = checkpoint.entries[match.name]
-        part = arrays.select(entry, match.slices)
+        part = select(entry, match.slices)
         return cls(entry, match.slices, part, checkpoint.tied_to(match.name))
 
 
