@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +194,27 @@ def test_a_scalar_and_an_empty_tensor_are_listed(tmp_path: Path) -> None:
         "s\t[]\tfloat64\t1\t8\t-\t-\t-\t-",
     ]
     assert "tensor([], size=(0, 3))" in paramctl("show", tmp_path / "m").out
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        (torch.ones(2), "a tensor"),
+        ([{"w": torch.ones(2)}], "a list"),
+        ({"epoch": 3}, "no tensors"),
+        ({"w": torch.ones(2)}, "a state dict"),
+        ({"model": {"w": torch.ones(2)}}, "model"),
+        ({"model": torch.nn.Linear(1, 1)}, "model, a whole module"),
+        (torch.nn.Linear(1, 1), "a whole module"),
+    ],
+)
+def test_the_header_says_what_a_torch_file_holds(value: object, holds: str, tmp_path: Path) -> None:
+    torch.save(value, tmp_path / "m.pt")
+    run = paramctl("ls", tmp_path / "m.pt", "--format", "tree")
+    assert run.out.splitlines()[0].split("  ·  ")[2] == holds
+
+
+def test_objects_in_metadata_are_told_by_their_class(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(1), "seen": np.zeros(3), "args": Namespace(lr=0.1)}, tmp_path / "m")
+    run = paramctl("meta", tmp_path / "m")
+    assert run.out == "seen: numpy.ndarray\nargs:\n  lr: 0.1\n"

@@ -77,7 +77,7 @@ def _cells(line: Line) -> Cells:
     times = f"  x{line.times:,}" if line.times > 1 else ""
     values = "" if line.numel is None else f"{line.numel:,}"
     size = "" if line.nbytes is None else format_bytes(line.nbytes)
-    label = escape(line.label) + times
+    label = (escape(line.label) or "''") + times
     if row is None:
         return Cells(line.guides, label, escape(line.type), "", "", values, size, "")
     notes = [f"= {escape(row.tied)}"] if row.tied else []

@@ -49,7 +49,7 @@ def facts(shown: Shown) -> str:
     of_whole = f" of {list(entry.shape)}" if shown.slices else ""
     grad = "unknown" if entry.requires_grad is None else str(entry.requires_grad)
     said = [
-        escape(entry.name) + _format_index(shown.slices),
+        (escape(entry.name) or "''") + _format_index(shown.slices),
         f"{list(shown.part.shape)}{of_whole} {entry.dtype.name}",
         *([entry.kind] if entry.kind else []),
         f"requires_grad: {grad}",

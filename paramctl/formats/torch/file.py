@@ -39,14 +39,24 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     path, part = ("", tree.root) if options.everything else tree.find_model()
     if options.key:
         path, part = options.key, tree.find_part(options.key)
-    what = "a whole module" if is_module(part) else "" if path else "a state dict"
-    checkpoint.holds = ", ".join(filter(None, (path, what)))
     add_found(checkpoint, tree, part)
+    checkpoint.holds = ", ".join(filter(None, (path, _kind(checkpoint, part, path))))
     if not checkpoint.entries and not isinstance(part, Dict) and not is_module(part):
         raise MalformedError("a pickle without tensors")
     _add_others(checkpoint, tree, path)
     resolve_shared(checkpoint)
     return checkpoint
+
+
+def _kind(checkpoint: Checkpoint, part: object, path: str) -> str:
+    """Say what the listed part is, where its key does not."""
+    if is_module(part):
+        return "a whole module"
+    if not checkpoint.entries:
+        return "no tensors"
+    if isinstance(part, Entry):
+        return "a tensor"
+    return "" if path else "a state dict" if isinstance(part, Dict) else "a list"
 
 
 def foreign_globals(pickle: Pickle) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry, Kind
 from paramctl.errors import AddressError, LimitError
-from paramctl.formats.pickles import Dict, Object, label
+from paramctl.formats.pickles import Dict, Global, Object, label
 
 MODEL_KEYS = (
     "model_state_dict",
@@ -24,6 +24,7 @@ MODEL_KEYS = (
     "params",
     "weights",
 )
+MAKERS = ("_reconstruct", "_reconstructor")  # numpy's and copyreg's
 MAX_DEPTH = 256
 CHARACTERS = 16  # of names, for each visit
 MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
@@ -124,7 +125,7 @@ class Tree:
         if tensors:
             return f"{tensors:,} tensor{'s'[: tensors != 1]}"
         if isinstance(value, Object):
-            return str(getattr(value.function, "name", "object"))
+            return _class_of(value).rpartition(".")[2]
         size = len(_items(value))
         return f"{size:,} value{'s'[: size != 1]}"
 
@@ -142,10 +143,10 @@ class Tree:
         path = (*path, id(value))
         if isinstance(value, (list, tuple)):
             return [self.to_json(item, path) for item in value]
-        items = _items(value)
-        if items or isinstance(value, Dict):
+        if isinstance(value, Dict) or _has_attributes(value):
+            items = _items(value)
             return {self.join("", key): self.to_json(item, path) for key, item, _ in items}
-        return label(getattr(value, "function", value))
+        return _class_of(value) if isinstance(value, Object) else label(value)
 
     def visit(self, depth: int, values: int) -> None:
         """Count a visit of a container of so many values.
@@ -172,6 +173,18 @@ class Tree:
         self._characters -= characters
         if self._characters < 0:
             raise LimitError("a small file that unfolds to very much text")
+
+
+def _has_attributes(value: object) -> bool:
+    """Whether an object is pickled by its attributes or items, as against a state of its own."""
+    return isinstance(value, Object) and (isinstance(value.state, Dict) or bool(value.pairs))
+
+
+def _class_of(value: Object) -> str:
+    """Return the path of the class that an object is of; what makes objects is given it first."""
+    first = value.args[0] if isinstance(value.args, tuple) and value.args else None
+    is_maker = isinstance(value.function, Global) and value.function.name in MAKERS
+    return label(first if is_maker and isinstance(first, Global) else value.function)
 
 
 def is_module(value: object) -> bool:
