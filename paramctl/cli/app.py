@@ -13,6 +13,8 @@ from paramctl.cli.environment import PROGRAM, ClosedPipeError, Environment
 from paramctl.errors import CLOSED_PIPE, INTERRUPTED, LimitError, ParamctlError, UsageError
 from paramctl.views.escaping import escape
 
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
 
 class Verb(NamedTuple):
     """A verb: the panel of the help that it stands in, and its line there."""
@@ -67,6 +69,7 @@ class VerbGroup(TyperGroup):
             single.command(
                 cmd_name,
                 help=verb.help,
+                context_settings=HELP_NAMES,
                 rich_help_panel=verb.panel,
                 epilog=format_examples(module.EXAMPLES),
             )(module.run)
@@ -87,7 +90,12 @@ class VerbGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=VerbGroup, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(
+    cls=VerbGroup,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings=HELP_NAMES,
+)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's callback)
@@ -147,7 +155,8 @@ def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: typer.TyperException) -> UsageError:
-    return UsageError(error.format_message().rstrip("."), hint=f"see '{PROGRAM} --help'")
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    return UsageError(message, hint=f"see '{PROGRAM} --help'")
 
 
 def _bug(error: Exception) -> ParamctlError:

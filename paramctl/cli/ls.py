@@ -11,7 +11,7 @@ from paramctl.cli import options
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model, report_globals
 from paramctl.cli.options import DEFAULTS, ListingFormat
-from paramctl.errors import MalformedError
+from paramctl.errors import MalformedError, blaming
 from paramctl.views import text
 from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
@@ -94,7 +94,8 @@ def run(
     environment.color, environment.quiet = color, quiet
     reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
     checkpoint, addresses = open_model(environment, arguments, reading)
-    names = resolve_all(checkpoint.entries, addresses)
+    with blaming(checkpoint.file):
+        names = resolve_all(checkpoint.entries, addresses)
     report_globals(environment, checkpoint, fail=fail_on_globals)
     rows = sort_rows(make_rows(checkpoint, names), sort)
     default = ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV

@@ -58,7 +58,8 @@ def run(
     reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
     checkpoint, addresses = open_model(environment, arguments, reading)
     names = checkpoint.entries
-    matches = [match for address in addresses for match in resolve(names, address)]
+    with blaming(checkpoint.file):
+        matches = [match for address in addresses for match in resolve(names, address)]
     if not addresses:
         matches = [Match(name, ()) for name in names]
     from paramctl.views.values import Shown  # noqa: PLC0415 (loads numpy)

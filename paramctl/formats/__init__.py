@@ -3,11 +3,12 @@
 import os
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
-from paramctl.errors import blaming
+from paramctl.errors import UsageError, blaming
 from paramctl.formats.sniffing import find_reader
 from paramctl.sources import FileSource, open_path
 
 DEFAULT = ReadOptions()
+NESTED = ("torch zip", "torch legacy")  # formats whose files hold parts by keys
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Checkpoint:
@@ -29,5 +30,7 @@ def read_checkpoint(source: FileSource, options: ReadOptions = DEFAULT) -> Check
     with blaming(source.name):
         checkpoint = find_reader(source)(source, options)
         source.check_unchanged()
+        if options.key and checkpoint.format not in NESTED:
+            raise UsageError(f"{checkpoint.format} holds no keys, so no '{options.key}'")
     source.release()
     return checkpoint
