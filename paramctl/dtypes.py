@@ -55,5 +55,4 @@ DTYPES = (
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES}
 BY_SAFETENSORS = {dtype.safetensors: dtype for dtype in DTYPES if dtype.safetensors}
-BYTE = BY_NAME["uint8"]
 UNKNOWN = DType("unknown", 0)

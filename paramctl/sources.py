@@ -1,4 +1,4 @@
-"""Bytes by offset and length: a local file, standard input, a stretch of another source.
+"""Bytes by offset and length: a local file, or standard input.
 
 Files are read with `pread`, never mapped: a mapped file that shrinks kills its reader.
 """
@@ -112,19 +112,6 @@ class FileSource(Source):
         if not piece:
             raise FileError("file changed while it was read: it is shorter now", file=self.name)
         return piece
-
-
-class Stretch(Source):
-    """The `size` bytes of another source that begin at `offset`."""
-
-    def __init__(self, source: Source, offset: int, size: int, name: str = "") -> None:
-        self.name = name or source.name
-        self.size = size
-        self._source = source
-        self._offset = offset
-
-    def _read(self, offset: int, length: int) -> bytes:
-        return self._source.read(self._offset + offset, length)
 
 
 def open_path(path: str) -> FileSource:
