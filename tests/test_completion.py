@@ -80,3 +80,11 @@ def test_verbs_are_offered_with_their_help() -> None:
     offered = complete("fish", "paramctl ")
     assert [line.split("\t")[0] for line in offered] == ["ls", "show", "meta"]
     assert all(line.split("\t")[1] for line in offered)
+
+
+@pytest.mark.parametrize("name", [r"w.\\$(touch x)", "w.`id`", 'w.\\"', "w.'", "w;id", "w.$HOME"])
+def test_zsh_is_offered_no_name_that_could_be_code(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "evil"
+    entries = f'"{name}":{tensor("U8", "[1]", 0, 1)},"w.fine":{tensor("U8", "[1]", 1, 2)}'
+    path.write_bytes(header(f"{{{entries}}}", bytes(2)))
+    assert complete("zsh", f"paramctl show {path} w") == ["_arguments '*: :((\"w.fine\"))'"]

@@ -218,3 +218,9 @@ def test_objects_in_metadata_are_told_by_their_class(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1), "seen": np.zeros(3), "args": Namespace(lr=0.1)}, tmp_path / "m")
     run = paramctl("meta", tmp_path / "m")
     assert run.out == "seen: numpy.ndarray\nargs:\n  lr: 0.1\n"
+
+
+def test_a_slice_of_a_big_tensor_is_stored_with_all_of_it(tmp_path: Path) -> None:
+    torch.save({"slice": torch.zeros(1000, 1000)[:2, :2]}, tmp_path / "m.pt")
+    run = paramctl("ls", tmp_path / "m.pt", "--format", "tree")
+    assert run.out.endswith("4.00 MB stored (16 B as shaped)\n")

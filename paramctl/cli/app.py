@@ -144,6 +144,8 @@ def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
     except (ParamctlError, ClosedPipeError):
         raise
     except typer.TyperException as error:
+        if not error.format_message():  # no arguments: the help has been shown
+            return error.exit_code
         raise _usage_error(error) from error
     except MemoryError as error:
         raise LimitError("out of memory") from error

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 BASH = "complete_bash"
+_PLAIN = re.compile(r"[\w .,:/@%+=-]*")
 _SPECIAL = re.compile(r"([^\w.,:/@%+=-])")
 MAX_NAMES = 100  # more, and the next part of the names is offered instead
 
@@ -17,9 +18,10 @@ def complete_arguments(ctx: Any, incomplete: str) -> list[str]:
     if not model or not os.path.exists(model):
         return []
     names = complete_names(model, incomplete)
-    if os.environ.get("_PARAMCTL_COMPLETE") == BASH:  # zsh and fish quote what they insert
+    if os.environ.get("_PARAMCTL_COMPLETE") == BASH:
         return [_BashWord(name) for name in names]
-    return list(names)
+    # Typer's script for zsh evaluates what it is given: a name that could be code is not offered.
+    return [name for name in names if _PLAIN.fullmatch(name)]
 
 
 class _BashWord(str):

@@ -26,7 +26,10 @@ class Row(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over the rows, what is tied or overlaps counted once; `stored` counts bytes."""
+    """Sums over the rows, what is tied or overlaps counted once.
+
+    `stored` counts the bytes of the storages, `logical` those that the shapes take.
+    """
 
     parameters: int
     tensors: int
@@ -81,7 +84,7 @@ def total(checkpoint: Checkpoint, rows: Iterable[Row]) -> Totals:
     """Add up rows; a tie counts once, also where the name it is tied to is not among them."""
     seen: set[str] = set()
     ties = parameters = tensors = buffers = buffer_values = logical = 0
-    extents: dict[Storage, list[tuple[int, int]]] = {}
+    storages: dict[Storage, int] = {}
     parts_bytes = 0
     for row in rows:
         entry = checkpoint.entries[row.name]
@@ -98,17 +101,8 @@ def total(checkpoint: Checkpoint, rows: Iterable[Row]) -> Totals:
             tensors += 1
             parameters += row.numel or 0
         if entry.storage is not None:
-            extents.setdefault(entry.storage, []).append(entry.extent)
+            storages[entry.storage] = entry.storage.nbytes
         else:
             parts_bytes += row.nbytes or 0
-    stored = parts_bytes + sum(map(_union, extents.values()))
+    stored = parts_bytes + sum(storages.values())
     return Totals(parameters, tensors, buffers, buffer_values, ties, stored, logical)
-
-
-def _union(extents: list[tuple[int, int]]) -> int:
-    """Return how many bytes lie in at least one of the extents."""
-    covered = reach = 0
-    for begin, end in sorted(extents):
-        covered += max(0, end - max(begin, reach))
-        reach = max(reach, end)
-    return covered
