@@ -16,6 +16,7 @@ from paramctl.widening import WIDENED, Array
 BLOCK = 1 << 20  # bytes that are handed on at a time
 STRIDED_BLOCK = 1 << 26  # the same where they are picked from many places: fewer, longer reads
 SMALL_GAP = 1 << 12  # bytes between elements: fewer are rather read than skipped
+NUMBERS = 1 << 17  # values that are handed on at a time
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 MAX_DIMENSIONS = 64  # of an array of numpy 2
 
@@ -24,27 +25,57 @@ LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored v
     "negative": np.negative,
     "conjugate-negative": lambda values: np.negative(np.conj(values)),
 }
+ARRAYS = ("strided", *LAZY)  # the layouts of what is one array
+
+
+def check(entry: Entry) -> None:
+    """Make sure that there are values to read; reads none.
+
+    Raises:
+        UsageError: the entry is no plain tensor, or its type has no values that numpy could hold.
+        LimitError: it has a shape that numpy cannot hold.
+        MalformedError: the entry reaches past its storage.
+    """
+    wide, _ = _conversion(entry)
+    spread = wide.itemsize * prod(size or 1 for size in entry.shape)
+    if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
+        raise LimitError(f"'{entry.name}' of shape {list(entry.shape)} is more than numpy holds")
+    _check_extent(entry)
 
 
 def read(entry: Entry) -> Array:
     """Return the values, row-major; of types that numpy lacks, as float32 or complex64, exactly.
 
     Raises:
-        UsageError: the entry is no plain tensor, or its type has no values that numpy could hold.
-        LimitError: the array would take more than 4 GiB, or has a shape that numpy cannot hold.
-        MalformedError: the entry reaches past its storage.
+        ParamctlError: as `check`.
+        LimitError: the array would take more than 4 GiB.
     """
-    if entry.layout in LAZY:
-        return np.asarray(LAZY[entry.layout](read(entry._replace(layout="strided"))))
-    stored = _stored_type(entry)
-    wide, widen = WIDENED.get(entry.dtype.name, (entry.dtype.numpy, None))
-    if not wide:
-        raise _opaque(entry)
-    _check_size(entry, np.dtype(wide).itemsize)
-    _check_extent(entry)
-    values = _gather(_squeeze(entry), stored)
-    values = widen(values) if widen else values.astype(wide, copy=False)
-    return np.asarray(values).reshape(entry.shape)
+    wide, convert = _conversion(entry)
+    nbytes = entry.numel * wide.itemsize
+    if nbytes > MAX_ARRAY:
+        raise LimitError(
+            f"'{entry.name}' takes {nbytes} bytes, over {MAX_ARRAY}", hint="name a slice of it"
+        )
+    check(entry)
+    return convert(_gather(_squeeze(entry), _stored_type(entry))).reshape(entry.shape)
+
+
+def blocks(entry: Entry) -> Iterator[Array]:
+    """Yield the same values as `read`, of an entry of any size, at most 2^17 of them at a time.
+
+    Raises:
+        ParamctlError: as `check`.
+    """
+    _, convert = _conversion(entry)
+    check(entry)
+    for stored in _stored_blocks(entry):
+        for start in range(0, stored.size, NUMBERS):
+            yield convert(stored[start : start + NUMBERS])
+
+
+def value_type(entry: Entry) -> np.dtype[Any]:
+    """Return the type of the values that `read` returns."""
+    return _conversion(entry)[0]
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
@@ -54,16 +85,51 @@ def raw(entry: Entry) -> Iterator[bytes]:
         UsageError: the entry is no plain tensor, or a part of one that shares bytes with the rest.
         MalformedError: the entry reaches past its storage.
     """
+    if entry.layout in LAZY:
+        yield from _lazy_bytes(entry)
+        return
     if entry.dtype.bits % 8:
         yield from _packed_bytes(entry)
         return
-    stored = _stored_type(entry)
+    little = _stored_type(entry).newbyteorder("<")
     _check_extent(entry)
-    little = stored.newbyteorder("<")
+    for block in _stored_blocks(entry):
+        yield block.astype(little, copy=False).tobytes()
+
+
+def _lazy_bytes(entry: Entry) -> Iterator[bytes]:
+    """Yield the bytes of what torch would make of the stored ones."""
+    if not entry.dtype.numpy:
+        raise UsageError(
+            f"'{entry.name}' is {entry.layout}: of {entry.dtype.name}, its bytes are not stored",
+            hint="--format npy",
+        )
+    for block in blocks(entry):
+        yield block.tobytes()
+
+
+def _conversion(entry: Entry) -> tuple[np.dtype[Any], Callable[[Array], Array]]:
+    """Return the type of the values, and what makes them of the stored elements."""
+    _stored_type(entry)
+    wide, widen = WIDENED.get(entry.dtype.name, (entry.dtype.numpy, None))
+    put_off = LAZY.get(entry.layout)
+    if not wide or (put_off and entry.dtype.name == "bool"):
+        raise _opaque(entry)
+
+    def convert(stored: Array) -> Array:
+        values = widen(stored) if widen else stored.astype(wide, copy=False)
+        return np.asarray(put_off(values) if put_off else values, wide)
+
+    return np.dtype(wide), convert
+
+
+def _stored_blocks(entry: Entry) -> Iterator[Array]:
+    """Yield the stored elements in order, none of their dimensions left."""
+    stored = _stored_type(entry)
     plain = _squeeze(entry)
     nbytes = BLOCK if plain.strides == row_major(plain.shape) else STRIDED_BLOCK
-    for block in _split(plain, nbytes // stored.itemsize):
-        yield _gather(block, stored).astype(little, copy=False).tobytes()
+    for part in _split(plain, nbytes // stored.itemsize):
+        yield _gather(part, stored).reshape(-1)
 
 
 def _packed_bytes(entry: Entry) -> Iterator[bytes]:
@@ -109,7 +175,7 @@ def _opaque(entry: Entry) -> UsageError:
 
 
 def _storage(entry: Entry) -> Storage:
-    if entry.layout != "strided" or entry.storage is None:
+    if entry.layout not in ARRAYS or entry.storage is None:
         raise UsageError(f"'{entry.name}' is {entry.layout}: it has no values laid out as an array")
     return entry.storage
 
@@ -127,17 +193,6 @@ def _span(entry: Entry) -> tuple[int, int]:
     reaches = [(size - 1) * step for size, step in zip(entry.shape, strides_of(entry), strict=True)]
     low = entry.offset + sum(reach for reach in reaches if reach < 0)
     return low, 1 + sum(map(abs, reaches))
-
-
-def _check_size(entry: Entry, itemsize: int) -> None:
-    nbytes = entry.numel * itemsize
-    if nbytes > MAX_ARRAY:
-        raise LimitError(
-            f"'{entry.name}' takes {nbytes} bytes, over {MAX_ARRAY}", hint="name a slice of it"
-        )
-    spread = itemsize * prod(size or 1 for size in entry.shape)
-    if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
-        raise LimitError(f"'{entry.name}' of shape {list(entry.shape)} is more than numpy holds")
 
 
 def _check_extent(entry: Entry) -> None:

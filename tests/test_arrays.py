@@ -11,7 +11,7 @@ from memory import Memory, Zeros, describe, zeros
 from oracle import TORCH_WARNINGS, assert_same_values, own_bytes
 from torch import Tensor
 
-from paramctl.arrays import raw, read
+from paramctl.arrays import NUMBERS, blocks, check, raw, read, value_type
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import BY_NAME, DTYPES, UNKNOWN
 from paramctl.errors import LimitError, MalformedError, UsageError
@@ -126,9 +126,60 @@ def test_what_torch_has_put_off_is_done(dtype: str) -> None:
     ):
         entry = describe(tensor.to(getattr(torch, dtype)))._replace(layout=layout)
         assert read(entry).tolist() == lazy.tolist()
+        assert joined(entry).tolist() == lazy.tolist()
         single = read(select(entry, (2,)))
         assert isinstance(single, np.ndarray)
         assert single.item() == lazy[2].item()
+
+
+def joined(entry: Entry) -> np.ndarray[Any, Any]:
+    """Return the values that come in blocks, in one array."""
+    parts = [np.empty(0, value_type(entry)), *blocks(entry)]
+    return np.concatenate(parts).reshape(entry.shape)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_blocks_hold_the_values_of_a_view_in_order(name: str) -> None:
+    entry = describe(VIEWS[name])
+    assert joined(entry).tobytes() == read(entry).tobytes()
+    assert all(0 < block.size <= NUMBERS and block.ndim == 1 for block in blocks(entry))
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_blocks_hold_the_values_of_every_type(dtype: str) -> None:
+    for entry in (describe(of_bytes(dtype, (5, 4))), big_endian(of_bytes(dtype, ()))):
+        assert value_type(entry) == read(entry).dtype
+        assert joined(entry).tobytes() == read(entry).tobytes()
+
+
+def test_an_array_of_any_size_comes_in_blocks() -> None:
+    entry, source = zeros("bfloat16", 1 << 20, 1 << 20)
+    first = next(iter(blocks(entry)))
+    assert (first.shape, first.dtype) == ((NUMBERS,), np.dtype("<f4"))
+    assert source.nbytes_read == MIB
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "complex128", "int16"])
+def test_raw_bytes_are_those_after_what_torch_has_put_off(dtype: str) -> None:
+    tensor = of_bytes(dtype, (3, 5)).nan_to_num()
+    negative = tensor.clone().neg_()
+    for entry in (describe(tensor), big_endian(tensor)):
+        lazy = entry._replace(layout="negative")
+        assert b"".join(raw(lazy)) == negative.numpy().tobytes()
+
+
+def test_bytes_that_have_to_be_made_of_others_are_refused() -> None:
+    entry = describe(of_bytes("complex32", (3,)))._replace(layout="conjugate")
+    message = "'w' is conjugate: of complex32, its bytes are not stored; --format npy"
+    with pytest.raises(UsageError, match=message):
+        list(raw(entry))
+
+
+def test_nothing_is_the_negative_of_a_bool() -> None:
+    entry = with_bits("bool", (2,), b"\0\1")._replace(layout="negative")
+    for values in (read, blocks, raw):
+        with pytest.raises(UsageError, match="values of bool are not unpacked"):
+            list(values(entry))
 
 
 def test_any_byte_but_0_is_true() -> None:
@@ -377,8 +428,9 @@ def test_an_array_of_more_than_4_gib_is_refused(dtype: str, itemsize: int) -> No
 @pytest.mark.parametrize("shape", [(1,) * 65, (0, 1 << 62), (1 << 62, 0), (0, 1 << 40, 1 << 40)])
 def test_a_shape_that_numpy_cannot_hold_is_refused(shape: tuple[int, ...]) -> None:
     entry, source = zeros("float32", *shape)
-    with pytest.raises(LimitError, match=r"'w' of shape \[.*\] is more than numpy holds"):
-        read(entry)
+    for values in (read, blocks):
+        with pytest.raises(LimitError, match=r"'w' of shape \[.*\] is more than numpy holds"):
+            list(values(entry))
     assert b"".join(raw(entry)) == bytes(entry.nbytes)
     assert len(source.reads) == min(entry.numel, 1)
 
@@ -407,7 +459,7 @@ def test_an_entry_that_reaches_past_its_storage_is_refused(
 ) -> None:
     assert entry.storage
     message = f"'w' takes bytes {begin} to {end} of a storage of {entry.storage.nbytes}"
-    for values in (read, raw):
+    for values in (read, raw, blocks):
         with pytest.raises(MalformedError, match=message):
             list(values(entry))
     assert isinstance(entry.storage.source, Memory)
@@ -424,7 +476,7 @@ def test_packed_elements_that_reach_past_their_storage_are_refused() -> None:
 def test_what_is_no_plain_tensor_has_no_values(layout: str) -> None:
     plain, _ = zeros("float32", 3)
     for entry in (plain._replace(layout=layout), plain._replace(layout=layout, storage=None)):
-        for values in (read, raw):
+        for values in (read, raw, blocks):
             with pytest.raises(
                 UsageError, match=f"'w' is {layout}: it has no values laid out as an array"
             ):
@@ -437,6 +489,7 @@ def test_what_is_no_plain_tensor_has_no_values(layout: str) -> None:
 def test_a_type_without_values_is_refused_before_any_read(dtype: Any) -> None:
     entry, source = zeros("float32", 4)
     message = f"'w': values of {dtype.name} are not unpacked; --format raw"
-    with pytest.raises(UsageError, match=message):
-        read(entry._replace(dtype=dtype))
+    for refuse in (read, check):
+        with pytest.raises(UsageError, match=message):
+            refuse(entry._replace(dtype=dtype))
     assert not source.reads
