@@ -13,8 +13,8 @@ from paramctl.errors import LimitError, MalformedError, UsageError
 from paramctl.slices import row_major, select, strides_of
 from paramctl.widening import WIDENED, Array
 
-BLOCK = 1 << 20  # bytes that are handed on at a time
-STRIDED_BLOCK = 1 << 26  # the same where they are picked from many places: fewer, longer reads
+BLOCK = 1 << 20  # bytes that are read at a time
+STRIDED_BLOCK = 1 << 25  # the same where they are picked from many places: fewer, longer reads
 SMALL_GAP = 1 << 12  # bytes between elements: fewer are rather read than skipped
 NUMBERS = 1 << 17  # values that are handed on at a time
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
@@ -69,8 +69,7 @@ def blocks(entry: Entry) -> Iterator[Array]:
     _, convert = _conversion(entry)
     check(entry)
     for stored in _stored_blocks(entry):
-        for start in range(0, stored.size, NUMBERS):
-            yield convert(stored[start : start + NUMBERS])
+        yield convert(stored)
 
 
 def value_type(entry: Entry) -> np.dtype[Any]:
@@ -79,7 +78,7 @@ def value_type(entry: Entry) -> np.dtype[Any]:
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
-    """Yield the elements' own bytes, little-endian and row-major, at most 64 MiB at a time.
+    """Yield the elements' own bytes, little-endian and row-major, of at most 2^17 at a time.
 
     Raises:
         UsageError: the entry is no plain tensor, or a part of one that shares bytes with the rest.
@@ -129,7 +128,9 @@ def _stored_blocks(entry: Entry) -> Iterator[Array]:
     plain = _squeeze(entry)
     nbytes = BLOCK if plain.strides == row_major(plain.shape) else STRIDED_BLOCK
     for part in _split(plain, nbytes // stored.itemsize):
-        yield _gather(part, stored).reshape(-1)
+        values = _gather(part, stored).reshape(-1)
+        for start in range(0, values.size, NUMBERS):
+            yield values[start : start + NUMBERS]
 
 
 def _packed_bytes(entry: Entry) -> Iterator[bytes]:

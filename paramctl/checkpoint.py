@@ -84,6 +84,7 @@ class Checkpoint(Mapping[str, Entry]):
         entries: name -> entry.
         aliases: name -> the name under which the same storage was listed first.
         overlaps: name -> a name before it with which it shares some bytes, but is not tied.
+        missing: name -> why its values are not there, and what to do, where they should be.
         types: layer -> the name of its class, where the file knows.
         metadata: what the file says beside tensors.
         holds: which part of a nested checkpoint is listed, "" where there is but one.
@@ -97,6 +98,7 @@ class Checkpoint(Mapping[str, Entry]):
     entries: dict[str, Entry]
     aliases: dict[str, str] = field(default_factory=dict)
     overlaps: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     holds: str = ""

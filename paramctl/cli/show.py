@@ -13,7 +13,7 @@ from paramctl.cli.options import DEFAULTS
 from paramctl.errors import UsageError, blaming
 
 if TYPE_CHECKING:
-    from paramctl.views.values import Shown
+    from paramctl.views.shown import Shown
 
 EXAMPLES = """
 $ paramctl show sample_models/mlp.pt 2
@@ -62,7 +62,7 @@ def run(
         matches = [match for address in addresses for match in resolve(names, address)]
     if not addresses:
         matches = [Match(name, ()) for name in names]
-    from paramctl.views.values import Shown  # noqa: PLC0415 (loads numpy)
+    from paramctl.views.shown import Shown  # noqa: PLC0415 (loads numpy)
 
     with blaming(checkpoint.file):
         shown = [Shown.of(checkpoint, match) for match in matches]
@@ -70,13 +70,15 @@ def run(
 
 
 def _write(environment: Environment, shown: "list[Shown]", form: ValueFormat) -> None:
-    from paramctl.views import values  # noqa: PLC0415 (loads numpy)
+    from paramctl.views import json_values, values  # noqa: PLC0415 (loads numpy)
 
     if form == "text":
-        for place, value in enumerate(shown):
-            environment.write(("\n" if place else "") + values.text(value) + "\n")
+        for place, text in enumerate(values.texts(shown)):
+            environment.write(("\n" if place else "") + text + "\n")
     elif form == "json":
-        environment.write(values.json_text(shown) + "\n")
+        for text in json_values.json_blocks(shown):
+            environment.write(text)
+        environment.write("\n")
     else:
         blocks = values.npy_blocks if form == "npy" else values.raw_blocks
         value = _only(shown, form)

@@ -77,14 +77,19 @@ def _metadata(index: dict[str, Any]) -> dict[str, Any]:
 
 def _add_shard(checkpoint: Checkpoint, path: str, names: list[str], options: ReadOptions) -> None:
     """Add one file's tensors: those that the index looks for in it first, in its order."""
+    file = os.path.basename(path)
     if not os.path.lexists(path):
-        checkpoint.complaints += (f"{os.path.basename(path)} is missing",)
+        checkpoint.complaints += (f"{file} is missing",)
+        checkpoint.missing |= dict.fromkeys(names, f"{file} is not there; put it beside the index")
         held = dict.fromkeys(names, MISSING)
     else:
         held = _read_shard(checkpoint, path, options)
     for name in names:
         if name not in held:
-            checkpoint.complaints += (f"'{name}' is not in {os.path.basename(path)}",)
+            checkpoint.complaints += (f"'{name}' is not in {file}",)
+            checkpoint.missing[name] = (
+                f"{file} does not hold it; index and files do not belong together"
+            )
         checkpoint.entries[name] = held.pop(name, MISSING)._replace(name=name)
     for name, entry in held.items():
         if name in checkpoint.entries:

@@ -17,6 +17,7 @@ from paramctl.widening import Array
 
 PRECISION, THRESHOLD, EDGE, LINE_WIDTH = 4, 1000, 3, 80
 MAX_SHOWN = 1 << 20  # numbers: a few seconds' work
+UNSAID = ("float32", "complex64", "int64", "bool")  # the types that torch leaves out
 LEAST_E8M0 = 2.0**-127
 PREFIX = "tensor("
 
@@ -24,29 +25,32 @@ PREFIX = "tensor("
 def format_tensor(entry: Entry) -> str:
     """Return what `print(tensor)` shows; of a large tensor, only the corners shown are read."""
     suffixes = []
-    default = ("float32",) if not entry.numel else ("float32", "complex64", "int64", "bool")
+    unsaid = UNSAID if entry.numel else ("float32",)
     if not entry.numel and len(entry.shape) != 1:
         suffixes.append(f"size={entry.shape}")
-    if entry.dtype.name not in default:
+    if entry.dtype.name not in unsaid:
         suffixes.append(f"dtype=torch.{entry.dtype.name}")
     if entry.requires_grad:
         suffixes.append("requires_grad=True")
-    return _add_suffixes(PREFIX + _format_values(entry), suffixes)
+    return add_suffixes(PREFIX + format_values(entry, len(PREFIX)), suffixes)
 
 
-def _add_suffixes(text: str, suffixes: list[str]) -> str:
+def add_suffixes(text: str, suffixes: list[str], *, on_new_line: bool = False) -> str:
+    """Say what else there is to say, and close the bracket."""
     width = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if width + len(suffix) + 2 > LINE_WIDTH:
+        if on_new_line or width + len(suffix) + 2 > LINE_WIDTH:
             text += ",\n" + " " * len(PREFIX) + suffix
             width = len(PREFIX) + len(suffix)
+            on_new_line = False
         else:
             text += ", " + suffix
             width += len(suffix) + 2
     return text + ")"
 
 
-def _format_values(entry: Entry) -> str:
+def format_values(entry: Entry, indent: int) -> str:
+    """Return the numbers in their brackets, as they stand behind `indent` characters."""
     if not entry.numel:
         return "[]"
     summarize = entry.numel > THRESHOLD
@@ -55,7 +59,7 @@ def _format_values(entry: Entry) -> str:
     texts, width = _format_all(values, entry.dtype.name)
     cells = np.empty(values.size, dtype=object)
     cells[:] = texts
-    return _nest(cells.reshape(values.shape), cut, width + 2, len(PREFIX))
+    return _nest(cells.reshape(values.shape), cut, width + 2, indent)
 
 
 def _format_all(values: Array, dtype: str) -> tuple[list[str], int]:

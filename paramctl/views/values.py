@@ -1,46 +1,48 @@
 """The values of a parameter or a slice of it: as torch prints them, as JSON, as bytes."""
 
 import io
-from collections.abc import Iterable, Iterator
-from json import dumps
-from math import isfinite
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from paramctl import arrays
-from paramctl.addresses import Match
-from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.slices import Index, select
+from paramctl.dtypes import UNKNOWN
+from paramctl.errors import LimitError, UsageError
+from paramctl.slices import Index
 from paramctl.views.escaping import escape
+from paramctl.views.shown import Shown
+from paramctl.views.sparse import SPARSE, format_sparse
 from paramctl.views.tensors import format_tensor
 
 SEPARATOR = "  ·  "
 
 
-class Shown(NamedTuple):
-    """A parameter, the slice of it that is shown, and the names that it is tied to."""
+def texts(shown: Sequence[Shown]) -> Iterator[str]:
+    """Yield a line of facts for each, then the values as torch prints them, or why there are none.
 
-    entry: Entry
-    slices: Index
-    part: Entry
-    tied: tuple[str, ...]
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint, match: Match) -> "Shown":
-        """Take the part of a parameter that an address names.
-
-        Raises:
-            UsageError: the slice does not fit its shape.
-        """
-        entry = checkpoint.entries[match.name]
-        part = select(entry, match.slices)
-        return cls(entry, match.slices, part, checkpoint.tied_to(match.name))
+    Raises:
+        UsageError: the only one of them has no values.
+        LimitError: it prints as too many numbers.
+        MalformedError: one of them reaches past its storage.
+    """
+    for value in shown:
+        try:
+            text = _format(value)
+        except (UsageError, LimitError) as error:
+            if len(shown) == 1:
+                raise
+            text = error.render(escape)
+        yield f"{facts(value)}\n{text}"
 
 
-def text(shown: Shown) -> str:
-    """Return a line of facts, then the values as torch prints them."""
-    return f"{facts(shown)}\n{format_tensor(shown.part)}"
+def _format(shown: Shown) -> str:
+    if shown.lack:
+        raise UsageError(shown.lack)
+    if shown.entry.layout in SPARSE:
+        return format_sparse(shown.entry, shown.parts)
+    if shown.parts:
+        return "\n".join(f"{part.name}:\n{format_tensor(part)}" for part in shown.parts)
+    return format_tensor(shown.part)
 
 
 def facts(shown: Shown) -> str:
@@ -49,8 +51,13 @@ def facts(shown: Shown) -> str:
     of_whole = f" of {list(entry.shape)}" if shown.slices else ""
     grad = "unknown" if entry.requires_grad is None else str(entry.requires_grad)
     said = [
-        (escape(entry.name) or "''") + _format_index(shown.slices),
-        f"{list(shown.part.shape)}{of_whole} {entry.dtype.name}",
+        (escape(entry.name) or "''") + format_index(shown.slices),
+        *(
+            []
+            if entry.dtype is UNKNOWN
+            else [f"{list(shown.part.shape)}{of_whole} {entry.dtype.name}"]
+        ),
+        *([] if entry.layout == "strided" else [entry.layout]),
         *([entry.kind] if entry.kind else []),
         f"requires_grad: {grad}",
         "grad: none stored",
@@ -60,7 +67,8 @@ def facts(shown: Shown) -> str:
     return SEPARATOR.join(said)
 
 
-def _format_index(index: Index) -> str:
+def format_index(index: Index) -> str:
+    """Write an index as users do."""
     return f"[{', '.join(map(_format_step, index))}]" if index else ""
 
 
@@ -71,46 +79,20 @@ def _format_step(step: object) -> str:
     return ":".join(bounds if step.step is None else [*bounds, str(step.step)])
 
 
-def json_text(shown: Iterable[Shown]) -> str:
-    """Return a JSON list of the parameters with their values in nested lists.
-
-    Complex values are pairs; NaN and infinities, which JSON lacks, are strings.
-    """
-    return dumps([_json_value(value) for value in shown])
-
-
-def _json_value(shown: Shown) -> dict[str, Any]:
-    entry = shown.entry
-    return {
-        "name": entry.name,
-        "index": _format_index(shown.slices) or None,
-        "dtype": entry.dtype.name,
-        "shape": list(shown.part.shape),
-        "kind": entry.kind,
-        "requires_grad": entry.requires_grad,
-        "grad": None,
-        "tied": list(shown.tied),
-        "values": _json_numbers(arrays.read(shown.part).tolist()),
-    }
-
-
-def _json_numbers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_json_numbers(item) for item in value]
-    if isinstance(value, complex):
-        return [_json_numbers(value.real), _json_numbers(value.imag)]
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
-    return value
-
-
 def npy_blocks(shown: Shown) -> Iterator[bytes]:
     """Yield a numpy `.npy` file; types that numpy lacks are widened to float32, losslessly."""
-    buffer = io.BytesIO()
-    np.save(buffer, arrays.read(shown.part), allow_pickle=False)
-    yield buffer.getvalue()
+    entry = shown.array()
+    arrays.check(entry)
+    descr = np.lib.format.dtype_to_descr(arrays.value_type(entry))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": descr, "fortran_order": False, "shape": entry.shape}
+    )
+    yield header.getvalue()
+    for block in arrays.blocks(entry):
+        yield block.tobytes()
 
 
 def raw_blocks(shown: Shown) -> Iterator[bytes]:
     """Yield the values' own bytes, little-endian, in row-major order."""
-    yield from arrays.raw(shown.part)
+    yield from arrays.raw(shown.array())
