@@ -33,16 +33,20 @@ class Run(NamedTuple):
 def paramctl(
     *arguments: str | Path,
     stdin: bytes | IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
 ) -> Run:
-    """Run the installed program and wait for it; without `stdin` it gets /dev/null."""
+    """Run the installed program and wait for it; without `stdin` it gets /dev/null.
+
+    What goes to `stdout` is not in the run's `out`.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PARAMCTL_")}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
             [sys.executable, "-ISc", LAUNCHER, PARAMCTL, *map(str, arguments)],
             stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL,
-            stdout=out,
+            stdout=stdout or out,
             stderr=err,
             cwd=cwd,
             env=environment | (env or {}),
