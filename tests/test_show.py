@@ -23,11 +23,14 @@ from safetensors_rows import tensor as tensor_json
 from test_arrays import READABLE, VIEWS, every_pattern, of_bytes
 from torch import Tensor
 
+from paramctl import open as open_model
 from paramctl.addresses import Match
-from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.views.json_values import nested_lists
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.errors import MalformedError
+from paramctl.slices import Index
+from paramctl.views.json_values import json_blocks, nested_lists
 from paramctl.views.shown import Shown
-from paramctl.views.values import npy_blocks
+from paramctl.views.values import npy_blocks, texts
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
 
@@ -122,15 +125,33 @@ def test_json_of_endless_empty_lists_begins_at_once() -> None:
     assert next(iter(nested_lists(entry))).startswith("[[], [], []")
 
 
-def shown(entry: Entry) -> Shown:
-    return Shown.of(Checkpoint("file", "format", {"w": entry}), Match("w", ()))
+def shown(*entries: Entry) -> list[Shown]:
+    checkpoint = Checkpoint("file", "format", {entry.name: entry for entry in entries})
+    return [Shown.of(checkpoint, Match(name, ())) for name in checkpoint]
+
+
+def part_of(path: Path, index: Index = ()) -> Shown:
+    """Take a part of the only tensor of a file."""
+    checkpoint = open_model(path)
+    (name,) = checkpoint
+    return Shown.of(checkpoint, Match(name, index))
+
+
+def printed(part: Shown) -> str:
+    (text,) = texts([part])
+    return text.partition("\n")[2]
+
+
+def said_of(part: Shown) -> Any:
+    (said,) = json.loads("".join(json_blocks([part])))
+    return said
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_npy_is_what_numpy_saves(name: str) -> None:
     expected = io.BytesIO()
     np.save(expected, VIEWS[name].contiguous().numpy())
-    assert b"".join(npy_blocks(shown(describe(VIEWS[name])))) == expected.getvalue()
+    assert b"".join(npy_blocks(*shown(describe(VIEWS[name])))) == expected.getvalue()
 
 
 @pytest.mark.parametrize("dtype", READABLE)
@@ -139,7 +160,7 @@ def test_npy_is_what_numpy_saves_of_every_type(dtype: str) -> None:
         values, expected = to_numpy(tensor), io.BytesIO()
         assert values is not None
         np.save(expected, values)
-        assert b"".join(npy_blocks(shown(describe(tensor)))) == expected.getvalue()
+        assert b"".join(npy_blocks(*shown(describe(tensor)))) == expected.getvalue()
 
 
 @pytest.mark.parametrize("dtype", ["F32", "BF16"])
@@ -185,18 +206,16 @@ def test_a_sparse_tensor_prints_as_torch_prints_it(name: str, tmp_path: Path) ->
     torch.manual_seed(0)
     torch.save({"s": SPARSE[name]()}, tmp_path / "s.pt")
     sparse = torch.load(tmp_path / "s.pt")["s"]
-    run = paramctl("show", tmp_path / "s.pt", "s")
-    assert (run.code, run.err) == (0, "")
-    assert run.out.partition("\n")[2] == str(sparse) + "\n"
+    assert printed(part_of(tmp_path / "s.pt")) == str(sparse)
 
 
 def test_json_has_the_parts_of_a_sparse_tensor(tmp_path: Path) -> None:
-    for name in ("coo", "coo of nothing", "csr", "bsc"):
-        sparse = SPARSE[name]()
+    for name, make in SPARSE.items():
+        sparse = make()
         torch.save({"s": sparse}, tmp_path / "s.pt")
-        (said,) = json.loads(paramctl("show", tmp_path / "s.pt", "--format", "json").out)
+        said = said_of(part_of(tmp_path / "s.pt"))
         methods = SPARSE_PARTS[sparse.layout]
-        parts = [getattr(sparse, method)() for method in methods]
+        parts = [getattr(sparse, method)().detach() for method in methods]
         assert (said["values"], f"torch.{said['layout']}") == (None, str(sparse.layout)), name
         assert [part["name"] for part in said["parts"]] == [name.strip("_") for name in methods]
         assert [part["shape"] for part in said["parts"]] == [list(part.shape) for part in parts]
@@ -208,13 +227,11 @@ def test_a_quantized_tensor_shows_its_integers(name: str, tmp_path: Path) -> Non
     state = STATES[name]()
     assert isinstance(state, dict)
     torch.save(state, tmp_path / "q.pt")
-    for index_text, integers in (("", state["q"].int_repr()), ("[1]", state["q"][1].int_repr())):
-        run = paramctl("show", tmp_path / "q.pt", "q" + index_text)
-        assert run.out.partition("\n")[2] == f"int_repr:\n{integers!s}\n"
-        said = json.loads(
-            paramctl("show", tmp_path / "q.pt", "q" + index_text, "--format", "json").out
-        )
-        assert said[0]["parts"][0]["values"] == integers.tolist()
+    for choice in ((), (1,), (slice(1, None),)):
+        integers = state["q"][choice].int_repr()
+        part = part_of(tmp_path / "q.pt", choice)
+        assert printed(part) == f"int_repr:\n{integers!s}"
+        assert said_of(part)["parts"][0]["values"] == integers.tolist()
 
 
 def mixed(folder: Path) -> Path:
@@ -321,3 +338,41 @@ def test_of_a_missing_file_is_said_which_and_what_to_do(tmp_path: Path) -> None:
     assert f"b  ·  missing  ·  {FACTS}\n{gone}\n" in everything.out
     said = json.loads(paramctl("show", path, "--format", "json").out)
     assert (said[1]["values"], said[1]["layout"], said[1]["shape"]) == (None, "missing", None)
+
+
+LAYOUTS = [
+    *(str(layout)[6:] for layout in SPARSE_PARTS),
+    "quantized",
+    "nested",
+    "strided",
+    "conjugate",
+    "wrapper",
+    "\x1b[31m",
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shapes", [[], [()], [(), ()], [(0,), (), (2, 0)], [(3,)] * 4])
+def test_whatever_a_file_says_that_a_tensor_is_made_of_is_shown_or_refused(
+    layout: str, shapes: list[tuple[int, ...]]
+) -> None:
+    parts = tuple(zeros("int64", *shape)[0] for shape in shapes)
+    odd = zeros("float32", 2)[0]._replace(name="odd", layout=layout, parts=parts, storage=None)
+    text, _ = texts(shown(odd, describe(torch.ones(1))))
+    assert all(c == "\n" or c.isprintable() for c in text)
+    first, _ = json.loads("".join(json_blocks(shown(odd, describe(torch.ones(1))))))
+    assert first["values"] is None
+
+
+def test_a_tensor_that_prints_as_too_many_numbers_does_not_hide_the_others() -> None:
+    large = zeros("float32", 7)[0]._replace(name="large", shape=(7,) * 20, strides=(0,) * 20)
+    text, after = texts(shown(large, describe(torch.ones(1))))
+    assert text.endswith("over 1048576; name a slice of it")
+    assert after.endswith("tensor([1.])")
+
+
+def test_json_of_a_malformed_file_is_refused_before_it_begins() -> None:
+    short = Storage(zeros("uint8", 4)[1], 0, 4)
+    entries = [zeros("float32", 2)[0], zeros("float32", 2)[0]._replace(name="v", storage=short)]
+    with pytest.raises(MalformedError, match="'v' takes bytes 0 to 8 of a storage of 4"):
+        json_blocks(shown(*entries))

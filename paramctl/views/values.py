@@ -38,7 +38,7 @@ def texts(shown: Sequence[Shown]) -> Iterator[str]:
 def _format(shown: Shown) -> str:
     if shown.lack:
         raise UsageError(shown.lack)
-    if shown.entry.layout in SPARSE:
+    if shown.entry.layout in SPARSE and len(shown.parts) > 1:
         return format_sparse(shown.entry, shown.parts)
     if shown.parts:
         return "\n".join(f"{part.name}:\n{format_tensor(part)}" for part in shown.parts)
@@ -57,7 +57,7 @@ def facts(shown: Shown) -> str:
             if entry.dtype is UNKNOWN
             else [f"{list(shown.part.shape)}{of_whole} {entry.dtype.name}"]
         ),
-        *([] if entry.layout == "strided" else [entry.layout]),
+        *([] if entry.layout == "strided" else [escape(entry.layout)]),
         *([entry.kind] if entry.kind else []),
         f"requires_grad: {grad}",
         "grad: none stored",
