@@ -73,10 +73,12 @@ class Shown(NamedTuple):
         Raises:
             UsageError: there are several, or none.
         """
-        if self.parts or self.lack:
+        if self.lack:
+            raise UsageError(self.lack)
+        if self.parts:
             raise UsageError(
-                self.lack or f"'{self.entry.name}' is {self.entry.layout}: it is no single array",
-                hint="" if self.lack else "--format json shows its parts",
+                f"'{self.entry.name}' is {self.entry.layout}: it is no single array",
+                hint="--format json shows its parts",
             )
         return self.part
 
@@ -106,7 +108,7 @@ def _lack(checkpoint: Checkpoint, match: Match, parts: tuple[Entry, ...]) -> str
 
 
 def refusal(shown: Shown) -> UsageError | LimitError | None:
-    """Return what `check` raises of a sound file's parameter."""
+    """Return why `check` refuses a parameter of a sound file."""
     try:
         shown.check()
     except (UsageError, LimitError) as error:
