@@ -134,4 +134,4 @@ def test_folding_keeps_the_sums(names: list[str]) -> None:
     tree = TreeBuilder(model, rows, fold=True, guides=UNICODE_GUIDES)
     lines = list(tree.lines(1, "file"))
     own = sum(line.row.numel or 0 for line in lines if line.row and line.times == 1)
-    assert own <= tree.sums[tree.root][0] == 3 * len(names)
+    assert own <= tree.census.sums[tree.census.root].numel == 3 * len(names)

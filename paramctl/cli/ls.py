@@ -11,11 +11,11 @@ from paramctl.cli import options
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model, report_globals
 from paramctl.cli.options import DEFAULTS, ListingFormat
-from paramctl.errors import MalformedError, blaming
+from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.views import text
 from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
-from paramctl.views.summary import header_line, total_line
+from paramctl.views.summary import ABRIDGED, header_line, total_line
 
 if TYPE_CHECKING:
     from paramctl.views.tree import Line
@@ -92,15 +92,17 @@ def run(
     """List a model's parameters."""
     environment: Environment = ctx.obj
     environment.color, environment.quiet = color, quiet
+    form = form or (ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV)
+    if depth and form is not ListingFormat.TREE:
+        raise UsageError(f"--depth is of a tree, this is {form}", hint="add --format tree")
     reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
     checkpoint, addresses = open_model(environment, arguments, reading)
     with blaming(checkpoint.file):
         names = resolve_all(checkpoint.entries, addresses)
     report_globals(environment, checkpoint, fail=fail_on_globals)
     rows = sort_rows(make_rows(checkpoint, names), sort)
-    default = ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV
     listing = Listing(environment, checkpoint, rows)
-    match form or default:
+    match form:
         case ListingFormat.TREE:
             listing.write_tree(depth, sort, fold=not no_fold)
         case ListingFormat.TABLE:
@@ -125,12 +127,19 @@ class Listing(NamedTuple):
     rows: Sequence[Row]
 
     def write_tree(self, depth: int | None, sort: SortKey, *, fold: bool) -> None:
-        """Write layers and parameters, siblings that repeat folded into one."""
+        """Write layers and parameters, siblings that repeat folded into one.
+
+        On a terminal a long tree is abridged, unless the user says what to show of it.
+        """
         from paramctl.views.tree import TreeBuilder  # noqa: PLC0415 (only for terminals)
 
         guides = self.environment.guides
         tree = TreeBuilder(self.checkpoint, self.rows, fold=fold, guides=guides)
-        self._write(tree.lines(depth, sort))
+        if depth or not fold or not self.environment.out_is_terminal:
+            self._write(tree.lines(depth, sort))
+        else:
+            lines, is_whole = tree.short_lines(sort)
+            self._write(lines, "" if is_whole else ABRIDGED)
 
     def write_table(self) -> None:
         """Write a parameter a line, by its whole name."""
@@ -138,10 +147,10 @@ class Listing(NamedTuple):
 
         self._write(flat_lines(self.rows))
 
-    def _write(self, lines: Iterable["Line"]) -> None:
+    def _write(self, lines: Iterable["Line"], remark: str = "") -> None:
         from paramctl.views.tree_table import print_lines  # noqa: PLC0415 (loads rich)
 
         environment = self.environment
         environment.write(header_line(self.checkpoint) + "\n")
         print_lines(environment.console(), lines, environment.width)
-        environment.write(total_line(total(self.checkpoint, self.rows)) + "\n")
+        environment.write(remark + total_line(total(self.checkpoint, self.rows)) + "\n")

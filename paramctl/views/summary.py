@@ -6,13 +6,15 @@ from paramctl.views.rows import Totals
 from paramctl.views.units import count_noun, format_bytes
 
 MAX_OTHERS = 6
+ABRIDGED = "abridged; --no-fold shows every line, --depth N the layers, an address a part of them\n"
 
 
 def header_line(checkpoint: Checkpoint) -> str:
     """Say which file this is, in which format, what of it is listed and what else is in it."""
     facts = [checkpoint.file, checkpoint.format]
     if checkpoint.holds:
-        facts.append(checkpoint.holds)
+        root_type = checkpoint.types.get("")
+        facts.append(f"{checkpoint.holds}: {root_type}" if root_type else checkpoint.holds)
     others = [f"{key}: {what}" for key, what in checkpoint.others.items()]
     if others:
         more = len(others) - MAX_OTHERS

@@ -34,21 +34,25 @@ class Cells(NamedTuple):
 
 
 class Column(NamedTuple):
-    """How a column is shown; those of low `rank` stay where the terminal is narrow."""
+    """How a column is shown; those of low `rank` stay where the terminal is narrow.
+
+    One with `least` is first clipped, down to so many cells.
+    """
 
     heading: str
     style: Style
     rank: int
     right: bool = False
+    least: int = 0
 
 
 COLUMNS = {
-    "type": Column("type", TYPE, 3),
+    "type": Column("type", TYPE, 3, least=12),
     "shape": Column("shape", SHAPE, 0),
     "dtype": Column("dtype", NAME, 1),
     "values": Column("values", NAME, 5, right=True),
     "size": Column("size", NAME, 4, right=True),
-    "note": Column("", TIE, 2),
+    "note": Column("", TIE, 2, least=16),
 }
 
 
@@ -83,9 +87,10 @@ def _cells(line: Line) -> Cells:
     notes = [f"= {escape(row.tied)}"] if row.tied else []
     notes += ["buffer"] if row.kind == "buffer" else []
     notes += [escape(row.note)] if row.note else []
-    shape = "" if row.shape is None else str(list(row.shape))
     layer_type = escape(line.type) if "." in line.label else ""
-    return Cells(line.guides, label, layer_type, shape, row.dtype, values, size, ", ".join(notes))
+    return Cells(
+        line.guides, label, layer_type, line.shape, row.dtype, values, size, ", ".join(notes)
+    )
 
 
 def _column_widths(table: Sequence[Cells]) -> dict[str, int]:
@@ -95,8 +100,15 @@ def _column_widths(table: Sequence[Cells]) -> dict[str, int]:
 
 
 def _fit(widths: dict[str, int], label_width: int, width: int) -> int:
-    """Leave columns out, the least telling first, until the label has room; return its width."""
+    """Clip columns and leave some out, the least telling first, until the label has room.
+
+    Returns the label's width.
+    """
     wanted = min(label_width, MIN_LABEL)
+    for name, column in COLUMNS.items():
+        if column.least and name in widths:
+            excess = max(0, wanted + _width(widths) - width)
+            widths[name] = max(min(column.least, widths[name]), widths[name] - excess)
     for name in sorted(widths, key=lambda name: -COLUMNS[name].rank):
         if wanted + _width(widths) <= width:
             break
@@ -111,7 +123,7 @@ def _width(widths: dict[str, int]) -> int:
 def _header(widths: dict[str, int]) -> Iterator[Segment]:
     line = "".join(
         GAP + (heading.rjust(width) if right else heading.ljust(width))
-        for (heading, _, _, right), width in (
+        for (heading, _, _, right, _), width in (
             (COLUMNS[name], width) for name, width in widths.items()
         )
     )
@@ -124,7 +136,7 @@ def _segments(row: Cells, widths: dict[str, int], label_width: int) -> Iterator[
     yield Segment(_clip(row.label, room), NAME if row.shape else LAYER)
     padding = room - cell_len(row.label)
     for name, width in widths.items():
-        text = getattr(row, name)
+        text = _clip(getattr(row, name), width)
         blank = width - cell_len(text)
         left, right = (blank, 0) if COLUMNS[name].right else (0, blank)
         padding = max(padding, 0) + len(GAP) + left
