@@ -1,23 +1,32 @@
-"""Addresses: what a user types for a layer or a parameter, and what it names in a model.
+r"""Addresses: what a user types for a layer or a parameter, and what it names in a model.
 
 2.bias                    a parameter            0.block 1            a layer
 [0][1][0].bias            by index: a child literally named so, else the n-th child
 *.bias                    * stands for one part of a name, ** for any number of them
+h.[0-3]  h.[0,2..10]      the siblings of these numbers, as the tree folds them
 2.weight[0,:5]            a slice, as in numpy
+
+A name is itself before it is anything else. What does not print is typed as a listing shows it,
+`\n` for a line feed and `\\` for a backslash, if nothing is literally called so.
 """
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from paramctl.errors import AddressError
 from paramctl.layers import Layer, build_layers
+from paramctl.patterns import RANGE, follow, split_parts
 from paramctl.slices import Index, Step
 
 MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
 
-_PIECE = re.compile(r"\[([^\[\]]*)\]|([^\[\]]+)")
+_PIECE = re.compile(rf"((?:[^\[\]]|{RANGE})+)|\[([^\[\]]*)\]")
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
+_ESCAPE = re.compile(
+    r"\\(?:[\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})",
+)
 
 
 class Match(NamedTuple):
@@ -35,6 +44,17 @@ def resolve(names: Collection[str], address: str) -> list[Match]:
     """
     if not address:
         raise AddressError("an empty address", hint="name a layer or a parameter")
+    try:
+        return _resolve(names, address)
+    except AddressError:
+        plain = _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), address)
+        if plain != address:
+            with suppress(AddressError):
+                return _resolve(names, plain)
+        raise
+
+
+def _resolve(names: Collection[str], address: str) -> list[Match]:
     found = _resolve_literally(names, address)
     if not found and address.endswith("]"):
         base, _, index = address.rpartition("[")
@@ -115,12 +135,12 @@ class _Walk:
             _refuse(self.address, column, "a bracket without its other half")
         layers = [self.root]
         for place, piece in enumerate(pieces):
-            if piece[2] is not None:
-                layers = self._descend(layers, piece[2], piece.start())
+            if piece[1] is not None:
+                layers = self._descend(layers, piece[1], piece.start())
             elif layers and all(layer.is_parameter and not layer.children for layer in layers):
                 if place != len(pieces) - 1:
                     _refuse(self.address, piece.end(), "something behind the slice of a parameter")
-                index = parse_index(piece[1], self.address, piece.start(1))
+                index = parse_index(piece[2], self.address, piece.start(2))
                 return [Match(layer.name, index) for layer in layers]
             else:
                 layers = [self._child(layer, piece) for layer in layers]
@@ -130,23 +150,23 @@ class _Walk:
         return [Match(name, ()) for name in self.names if name in chosen]
 
     def _descend(self, layers: list[Layer], text: str, column: int) -> list[Layer]:
-        parts = text.removeprefix(".").split(".") if column else text.split(".")
-        found = [node for layer in layers for node in _glob(layer, parts)]
+        parts = split_parts(text.removeprefix(".") if column else text)
+        found = [node for layer in layers for node in follow(layer, parts)]
         if not found:
             self._nothing(layers[0], text)
         return list(dict.fromkeys(found))
 
     def _child(self, layer: Layer, piece: re.Match[str]) -> Layer:
-        text = piece[1].strip()
+        text = piece[2].strip()
         if text in layer.children:
             return layer.children[text]
         if not _INTEGER.fullmatch(text):
-            _refuse(self.address, piece.start(1), f"'{text}' is no index of a layer's child")
+            _refuse(self.address, piece.start(2), f"'{text}' is no index of a layer's child")
         children = list(layer.children.values())
         if not -len(children) <= int(text) < len(children):
             where = f"layer '{layer.name}'" if layer.name else "the model"
             _refuse(
-                self.address, piece.start(1), f"{where} has {len(children)} children, no [{text}]"
+                self.address, piece.start(2), f"{where} has {len(children)} children, no [{text}]"
             )
         return children[int(text)]
 
@@ -161,6 +181,8 @@ class _Walk:
         hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
         if "*" in text and "**" not in text:
             hint = "'*' stands for one part between dots, '**' for any number of them"
+        elif found := re.search(RANGE, text):
+            hint = f"'{found[0]}' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"
         raise AddressError(f"no parameter or layer '{self.address}'", hint=hint)
 
 
@@ -180,32 +202,3 @@ def _parameters(layer: Layer) -> Iterator[str]:
         if node.is_parameter:
             yield node.name
         stack.extend(reversed(node.children.values()))
-
-
-def _glob(layer: Layer, parts: list[str]) -> Iterator[Layer]:
-    """Yield the nodes below `layer` that the parts of a dotted pattern lead to."""
-    stack: list[tuple[Layer, int]] = [(layer, 0)]
-    seen: set[tuple[int, int]] = set()
-    while stack:
-        node, place = stack.pop()
-        if (id(node), place) in seen:
-            continue
-        seen.add((id(node), place))
-        if place == len(parts):
-            yield node
-        elif parts[place] == "**":
-            stack += [(child, place) for child in reversed(node.children.values())]
-            stack.append((node, place + 1))
-        elif any(wild in parts[place] for wild in "*?"):
-            matches = _compile(parts[place]).fullmatch
-            chosen = [child for part, child in node.children.items() if matches(part)]
-            stack += [(child, place + 1) for child in reversed(chosen)]
-        elif child := node.children.get(parts[place]):
-            stack.append((child, place + 1))
-
-
-def _compile(part: str) -> re.Pattern[str]:
-    """Compile one part of a pattern; atomic groups keep the match linear in the name."""
-    first, *rest = (re.escape(chunk).replace(r"\?", ".") for chunk in part.split("*"))
-    middle = "".join(f"(?>.*?{chunk})" for chunk in rest[:-1])
-    return re.compile(first + middle + (f".*{rest[-1]}" if rest else ""), re.DOTALL)

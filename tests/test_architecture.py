@@ -15,7 +15,7 @@ FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     ["paramctl.layers", "paramctl.sources"],
     ["paramctl.checkpoint", "paramctl.widening"],
-    ["paramctl.slices", "paramctl.ties"],
+    ["paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
     ["paramctl.init"],
     ["paramctl.edits", "paramctl.writer"],

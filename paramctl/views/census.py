@@ -33,8 +33,11 @@ class Census:
         sums: dict[Layer, Sums] = {}
         for layer in reversed(self._downwards):
             row = self.row(layer)
-            own = Sums(row.numel or 0, row.nbytes or 0) if row and not row.tied else Sums(0, 0)
-            sums[layer] = _sum([own, *(sums[child] for child in layer.children.values())])
+            numel, nbytes = (row.numel or 0, row.nbytes or 0) if row and not row.tied else (0, 0)
+            for child in layer.children.values():
+                numel += sums[child].numel
+                nbytes += sums[child].nbytes
+            sums[layer] = Sums(numel, nbytes)
         return sums
 
     def alike(self, facts: Callable[[Row], Hashable]) -> dict[Layer, int]:
@@ -46,14 +49,10 @@ class Census:
         alike: dict[Layer, int] = {}
         for layer in reversed(self._downwards):
             row = self.row(layer)
-            below = frozenset((part, alike[child]) for part, child in layer.children.items())
+            below = frozenset([(part, alike[child]) for part, child in layer.children.items()])
             structure = (self.types.get(layer.name), row and facts(row), below)
             alike[layer] = numbers.setdefault(structure, len(numbers))
         return alike
-
-
-def _sum(parts: Sequence[Sums]) -> Sums:
-    return parts[0] if len(parts) == 1 else Sums(*map(sum, zip(*parts, strict=True)))
 
 
 def _downwards(root: Layer) -> list[Layer]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from paramctl.views.escaping import escape
+from paramctl.views.escaping import escape, escape_json
 
 
 def read_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -51,4 +51,4 @@ def _inline(value: Any) -> str:
         return escape(value)
     from json import dumps  # noqa: PLC0415 (only for what is nested)
 
-    return escape(dumps(value, ensure_ascii=False))
+    return escape_json(dumps(value, ensure_ascii=False))
