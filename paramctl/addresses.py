@@ -22,6 +22,7 @@ from paramctl.slices import Index, Step
 
 MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
 
+_RANGE = re.compile(RANGE)
 _PIECE = re.compile(rf"((?:[^\[\]]|{RANGE})+)|\[([^\[\]]*)\]")
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 _ESCAPE = re.compile(
@@ -57,8 +58,8 @@ def resolve(names: Collection[str], address: str) -> list[Match]:
 def _resolve(names: Collection[str], address: str) -> list[Match]:
     found = _resolve_literally(names, address)
     if not found and address.endswith("]"):
-        base, _, index = address.rpartition("[")
-        if base in names:
+        base, bracket, index = address.rpartition("[")
+        if base in names and not _RANGE.fullmatch(bracket + index):
             return [Match(base, parse_index(index[:-1], address, len(base) + 1))]
     return found or _Walk(names, address).matches()
 
@@ -181,7 +182,7 @@ class _Walk:
         hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
         if "*" in text and "**" not in text:
             hint = "'*' stands for one part between dots, '**' for any number of them"
-        elif found := re.search(RANGE, text):
+        elif found := _RANGE.search(text):
             hint = f"'{found[0]}' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"
         raise AddressError(f"no parameter or layer '{self.address}'", hint=hint)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from paramctl.addresses import Match, resolve, resolve_all
 from paramctl.errors import AddressError
 from paramctl.slices import Index
+from paramctl.views.escaping import escape
 
 RGNET = [
     f"0.block {block}.{layer}.{name}"
@@ -40,6 +41,12 @@ def names_of(names: list[str], address: str) -> list[str]:
         ("0.block ?.2.weight", [f"0.block {block}.2.weight" for block in range(4)]),
         ("**.block 2.**", [name for name in RGNET if "block 2" in name]),
         ("0.block 1", [name for name in RGNET if "block 1" in name]),
+        ("0.block [1-2].0.bias", ["0.block 1.0.bias", "0.block 2.0.bias"]),
+        ("0.block [0,2..3].0.bias", ["0.block 0.0.bias", "0.block 2.0.bias"]),
+        ("0.block [3,2..1].0.bias", [f"0.block {block}.0.bias" for block in (1, 2, 3)]),
+        ("[0].block [3-9]", [name for name in RGNET if "block 3" in name]),
+        ("0.*.[0-2].bias", [name for name in RGNET if name[0] == "0" and name.endswith("bias")]),
+        ("[0-9].bias", ["1.bias"]),
     ],
 )
 def test_an_address_names_parameters(address: str, expected: list[str]) -> None:
@@ -80,6 +87,52 @@ def test_a_slice_follows_a_parameter(address: str, slices: Index) -> None:
     assert resolve(RGNET, address) == [Match("1.weight", slices)]
 
 
+def test_a_slice_is_taken_of_every_parameter_in_a_range() -> None:
+    matches = resolve(RGNET, "0.block [0-1].0.bias[:3]")
+    assert [match.name for match in matches] == ["0.block 0.0.bias", "0.block 1.0.bias"]
+    assert [match.slices for match in matches] == [(slice(None, 3),)] * 2
+
+
+def test_a_name_that_looks_like_a_range_is_itself() -> None:
+    names = ["h.[0-3].w", "h.0.w", "h.1.w"]
+    assert names_of(names, "h.[0-3].w") == ["h.[0-3].w"]
+    assert names_of(names, "h.[0-3]") == ["h.[0-3].w"]
+    assert names_of(names, "h.[0-2]") == ["h.0.w", "h.1.w"]
+
+
+def test_a_range_is_one_where_its_prefix_is_a_parameter_too() -> None:
+    assert names_of(["w", "w0", "w1", "w2"], "w[0-2]") == ["w0", "w1", "w2"]
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (r"a\n", "a\n"),
+        (r"a\\n", r"a\n"),
+        (r"\x1b[31m.w", "\x1b[31m.w"),
+        (r"\u202e.[0-3]", "\u202e.2"),
+        (r"\U000e0001.*", "\U000e0001.w"),
+        (r"\U00110000", r"\U00110000"),
+        (r"\udc80", "\udc80"),
+        (r"t\tt[0]", "t\tt"),
+    ],
+)
+def test_what_does_not_print_is_typed_as_it_is_shown(address: str, name: str) -> None:
+    assert names_of([name, "other"], address) == [name]
+
+
+def test_a_backslash_is_itself_where_a_name_holds_it() -> None:
+    assert names_of(["a\n", r"a\n"], r"a\n") == [r"a\n"]
+
+
+@given(st.lists(st.text("a.\\n\n\x1b\u202e", max_size=6), min_size=1, unique=True))
+def test_every_name_can_be_typed_as_it_is_shown(names: list[str]) -> None:
+    for name in filter(None, names):
+        shown = escape(name)
+        if not any(other == shown or other.startswith(f"{shown}.") for other in names):
+            assert resolve(names, shown) == [Match(name, ())]
+
+
 def test_a_slice_is_taken_of_every_parameter_that_a_pattern_names() -> None:
     assert resolve(RGNET, "1.*[0]") == [Match("1.weight", (0,)), Match("1.bias", (0,))]
 
@@ -99,6 +152,10 @@ def test_a_slice_is_taken_of_every_parameter_that_a_pattern_names() -> None:
         ("[7]", "the model has 2 children, no [7] (column 2)"),
         ("[0][9].bias", "layer '0' has 4 children, no [9] (column 5)"),
         ("[0][x]", "'x' is no index of a layer's child (column 5)"),
+        ("0.block [4-999999999]", "no parameter or layer '0.block [4-999999999]'"),
+        ("0.block [0,0..3]", "no parameter or layer"),
+        ("0[0-1]", "'[0-1]' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"),
+        ("1.weight[0-1]", "a slice is '[0:3]'"),
         ("2.*", "'*' stands for one part between dots"),
         ("1.weight[" + "9" * 5000 + "]", "is no index"),
     ],
@@ -124,7 +181,9 @@ def test_every_name_names_itself_and_nothing_else(names: list[str]) -> None:
         assert resolve(names, name) == [Match(name, ())]
 
 
-@given(st.lists(st.text("ab.[*]0 ", max_size=6), unique=True), st.text("ab.[*]0:,? -", max_size=9))
+@given(
+    st.lists(st.text("ab.[*]0 ", max_size=6), unique=True), st.text("ab.[*]0:,? -\\\\n", max_size=9)
+)
 def test_any_text_names_something_or_is_an_address_error(names: list[str], address: str) -> None:
     try:
         matches = resolve(names, address)

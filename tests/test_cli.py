@@ -221,6 +221,17 @@ def test_a_terminal_gets_a_tree_a_pipe_gets_tsv() -> None:
     assert "─" not in paramctl("ls", MLP).out
 
 
+def test_a_terminal_gets_a_screen_of_a_model_that_repeats_nothing(tmp_path: Path) -> None:
+    entries = ",".join(f'"{i}x":{tensor("U8", "[1]", i, i + 1)}' for i in range(5000))
+    path = tmp_path / "many.safetensors"
+    path.write_bytes(header(f"{{{entries}}}", bytes(5000)))
+    lines = run_on_terminal("ls", path, NO_COLOR="1").splitlines()
+    assert lines[-3].split("  ")[0] == "… 4,971 more"
+    assert lines[-2].startswith("abridged; --no-fold shows every line")
+    assert len(run_on_terminal("ls", path, "--no-fold").splitlines()) == 5003
+    assert len(paramctl("ls", path, "--format", "tree").out.splitlines()) == 5003
+
+
 def test_colour_follows_the_terminal_no_color_and_the_option() -> None:
     assert "\x1b[" in run_on_terminal("ls", MLP)
     assert "\x1b[" not in run_on_terminal("ls", MLP, NO_COLOR="1")

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import prod
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.layers import build_layers
+from paramctl.views import tree as tree_module
 from paramctl.views.rows import make_rows
 from paramctl.views.sorting import SortKey
-from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
+from paramctl.views.tree import UNICODE_GUIDES, Line, TreeBuilder
 
 
 def checkpoint(shapes: Mapping[str, tuple[int, ...]], **fields: dict[str, str]) -> Checkpoint:
@@ -135,3 +139,91 @@ def test_folding_keeps_the_sums(names: list[str]) -> None:
     lines = list(tree.lines(1, "file"))
     own = sum(line.row.numel or 0 for line in lines if line.row and line.times == 1)
     assert own <= tree.census.sums[tree.census.root].numel == 3 * len(names)
+
+
+def state(count: int) -> Checkpoint:
+    """Return a model like the state of Adam: no two shapes in a row are the same."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i in range(count):
+        shapes |= {f"state.{i}.step": (), f"state.{i}.avg": (i + 1, 2), f"state.{i}.sq": (i + 1, 2)}
+    return checkpoint(shapes)
+
+
+def shorten(model: Checkpoint, sort: SortKey = "file") -> tuple[list[Line], bool]:
+    tree = TreeBuilder(model, make_rows(model, model), fold=True, guides=UNICODE_GUIDES)
+    return tree.short_lines(sort)
+
+
+def test_a_tree_that_fits_is_not_abridged() -> None:
+    model = checkpoint(BLOCKS | MLP)
+    lines, is_whole = shorten(model)
+    assert is_whole
+    assert [f"{line.guides}{line.label} x{line.times} {line.numel}" for line in lines] == draw(
+        model
+    )
+    assert shorten(checkpoint({})) == ([], True)
+
+
+def test_layers_that_differ_in_shapes_alone_fold_where_the_tree_is_too_long() -> None:
+    assert len(draw(state(9))) == 1 + 9 * 4
+    lines, is_whole = shorten(state(200))
+    assert not is_whole
+    assert [(line.label, line.shape, line.times, line.numel) for line in lines] == [
+        ("state.[0-199]", "", 200, 200 * (1 + 2 * 201)),
+        ("step", "[]", 200, 200),
+        ("avg", "…", 200, 200 * 201),
+        ("sq", "…", 200, 200 * 201),
+    ]
+
+
+def test_siblings_that_are_too_many_are_summed() -> None:
+    model = checkpoint({f"{i}x": (i,) for i in range(1000)})
+    lines, is_whole = shorten(model, "size")
+    assert not is_whole
+    assert [line.numel for line in lines[:-1]] == list(range(999, 970, -1))
+    assert (lines[-1].label, lines[-1].numel) == ("… 971 more", sum(range(971)))
+
+
+def test_layers_are_closed_from_the_bottom_until_they_fit() -> None:
+    model = checkpoint({f"m.{i}x.{j}y": (2,) for i in range(50) for j in range(20)})
+    lines, is_whole = shorten(model)
+    assert not is_whole
+    assert [line.label for line in lines] == ["m", *(f"{i}x" for i in range(50))]
+
+
+parts = st.sampled_from(["a", "b", "x 0", "x 1", "x 2", *map(str, range(7))])
+paths = st.lists(st.lists(parts, min_size=1, max_size=4).map(".".join), unique=True, max_size=60)
+
+
+def with_levels(lines: list[Line]) -> list[tuple[int, Line]]:
+    return [(len(line.guides) // 3, line) for line in lines]
+
+
+@given(paths, st.data())
+def test_an_abridged_tree_is_short_and_its_sums_are_those_of_the_lines_below(
+    names: list[str], data: st.DataObject
+) -> None:
+    model = checkpoint({f"{name}.w": (data.draw(st.integers(1, 3)),) for name in names})
+    with patch.multiple(tree_module, MAX_LINES=9, MAX_SIBLINGS=4):
+        lines, is_whole = shorten(model)
+    assert len(lines) <= 9
+    below = [0] * 9
+    for level, line in [] if is_whole else reversed(with_levels(lines)):
+        assert below[level + 1] in (0, line.numel)
+        below[level + 1] = 0
+        below[level] += line.numel or 0
+    assert is_whole or below[0] == sum(entry.numel for entry in model.values())
+
+
+@given(paths, st.sampled_from([5, 400]))
+def test_what_the_tree_calls_a_layer_is_its_address(names: list[str], most: int) -> None:
+    model = checkpoint({f"{name}.w": (1,) for name in names})
+    with patch.multiple(tree_module, MAX_LINES=most):
+        lines, is_whole = shorten(model)
+    path: list[Line] = []
+    for level, line in with_levels(lines):
+        path[level:] = [line]
+        if not line.label.startswith("…"):
+            found = resolve(list(model), ".".join(line.label for line in path))
+            above = prod(line.times for line in path[:level]) if is_whole else 1
+            assert len(found) == above * (line.numel or 0)

@@ -12,14 +12,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl
+from rich.console import Console
 from safetensors.torch import save_file
 from safetensors_rows import F32, header, one, tensor
 
 from paramctl import open as open_model
 from paramctl.views.escaping import escape
 from paramctl.views.metadata import read_metadata, text_metadata
-from paramctl.views.rows import make_rows, total
+from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import natural_key
+from paramctl.views.tree import Line, flat_lines
+from paramctl.views.tree_table import print_lines
 from paramctl.views.units import format_bytes
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
@@ -156,9 +159,15 @@ def test_bytes_have_three_digits(count: int, text: str) -> None:
 
 
 @given(st.text())
-def test_escaped_text_prints_as_itself_and_keeps_what_did(text: str) -> None:
+def test_escaped_text_prints_and_keeps_what_did(text: str) -> None:
     assert escape(text).isprintable()
-    assert escape(text) == text or not text.isprintable()
+    assert escape(text) == text or not text.isprintable() or "\\" in text
+
+
+@given(st.text(max_size=1000))
+def test_escaped_text_is_what_python_would_read_back(text: str) -> None:
+    plain = "".join(c if c.isascii() else f"\\U{ord(c):08x}" for c in escape(text))
+    assert plain.encode("ascii").decode("unicode_escape") == text
 
 
 def test_numbers_in_names_are_sorted_as_numbers() -> None:
@@ -176,6 +185,32 @@ def test_a_table_names_whole_parameters() -> None:
     lines = paramctl("ls", SAMPLES / "rgnet.pt", "--format", "table").out.splitlines()
     assert lines[2].split("  ")[0] == "0.block 0.0.weight"
     assert len(lines) == 18 + 3
+
+
+def test_a_long_class_and_a_long_tie_are_clipped_before_columns_go() -> None:
+    row = Row("w", (4, 4), "float32", 16, 64, "", "", "", "")
+    long = "Attention" + "WithEverything" * 9
+    lines = [
+        Line("", "layer", None, "", long, 1, 16, 64),
+        *flat_lines([row, row._replace(name="v", tied="some.layer." * 9 + "weight")]),
+    ]
+    out = io.StringIO()
+    print_lines(Console(file=out, width=80), lines, 80)
+    header, *table = out.getvalue().splitlines()
+    assert header.split() == ["type", "shape", "dtype", "values", "size"]
+    assert re.search(r" Atten…ything +16  64 B$", table[0])
+    assert re.search(
+        r" \[4, 4\]  float32      16  64 B  = some\.layer\.…e\.layer\.weight$", table[2]
+    )
+    assert all(len(line) <= 80 for line in table)
+
+
+def test_a_depth_is_that_of_a_tree() -> None:
+    run = paramctl("ls", SAMPLES / "gpt2", "--depth", "1")
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "paramctl: --depth is of a tree, this is tsv; add --format tree\n"
+    tree = paramctl("ls", SAMPLES / "gpt2", "--depth", "1", "--format", "tree")
+    assert len(tree.out.splitlines()) == 4 + 3
 
 
 def test_sorting_by_size_puts_the_largest_first() -> None:
@@ -204,8 +239,8 @@ def test_a_scalar_and_an_empty_tensor_are_listed(tmp_path: Path) -> None:
         ({"epoch": 3}, "no tensors"),
         ({"w": torch.ones(2)}, "a state dict"),
         ({"model": {"w": torch.ones(2)}}, "model"),
-        ({"model": torch.nn.Linear(1, 1)}, "model, a whole module"),
-        (torch.nn.Linear(1, 1), "a whole module"),
+        ({"model": torch.nn.Linear(1, 1)}, "model, a whole module: Linear"),
+        (torch.nn.Linear(1, 1), "a whole module: Linear"),
     ],
 )
 def test_the_header_says_what_a_torch_file_holds(value: object, holds: str, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _check_name(name: str) -> None:
     if len(name) > MAX_NAME:
         raise ValueError(f"a name of {len(name)} characters, more than {MAX_NAME}")
     if not name or " " in name or not name.isprintable():
-        raise ValueError(f"the name {name!a}, which no class or function has")
+        raise ValueError(f"the name '{name}', which no class or function has")
 
 
 def ask(ours: Builder, argument: object) -> object:
