@@ -226,8 +226,8 @@ def test_a_terminal_gets_a_screen_of_a_model_that_repeats_nothing(tmp_path: Path
     path = tmp_path / "many.safetensors"
     path.write_bytes(header(f"{{{entries}}}", bytes(5000)))
     lines = run_on_terminal("ls", path, NO_COLOR="1").splitlines()
-    assert lines[-3].split("  ")[0] == "… 4,971 more"
-    assert lines[-2].startswith("abridged; --no-fold shows every line")
+    assert lines[-3].split("  ")[0] == "… 4,981 more"
+    assert lines[-2].startswith("abridged: --no-fold shows all")
     assert len(run_on_terminal("ls", path, "--no-fold").splitlines()) == 5003
     assert len(paramctl("ls", path, "--format", "tree").out.splitlines()) == 5003
 

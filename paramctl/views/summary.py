@@ -6,7 +6,7 @@ from paramctl.views.rows import Totals
 from paramctl.views.units import count_noun, format_bytes
 
 MAX_OTHERS = 6
-ABRIDGED = "abridged; --no-fold shows every line, --depth N the layers, an address a part of them\n"
+ABRIDGED = "abridged: --no-fold shows all, --depth N the layers, an address a part\n"
 
 
 def header_line(checkpoint: Checkpoint) -> str:

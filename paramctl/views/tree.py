@@ -11,7 +11,7 @@ from paramctl.views.rows import Row
 from paramctl.views.sorting import SortKey
 
 MAX_LINES = 400  # of a tree that is cut to be looked through
-MAX_SIBLINGS = 30
+MAX_SIBLINGS = 20
 
 
 class Line(NamedTuple):
