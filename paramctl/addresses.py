@@ -15,12 +15,10 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from paramctl.errors import AddressError
+from paramctl.errors import AddressError, find_closest
 from paramctl.layers import Layer, build_layers
 from paramctl.patterns import RANGE, follow, split_parts
 from paramctl.slices import Index, Step
-
-MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
 
 _RANGE = re.compile(RANGE)
 _PIECE = re.compile(rf"((?:[^\[\]]|{RANGE})+)|\[([^\[\]]*)\]")
@@ -172,12 +170,7 @@ class _Walk:
         return children[int(text)]
 
     def _nothing(self, layer: Layer, text: str) -> NoReturn:
-        from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
-
-        candidates = [
-            name for name, _ in zip(_closest_pool(self.root), range(MAX_CANDIDATES), strict=False)
-        ]
-        close = get_close_matches(self.address, candidates, n=3, cutoff=0.5)
+        close = find_closest(self.address, _closest_pool(self.root))
         close = close or [child.name for child in list(layer.children.values())[:3]]
         hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
         if "*" in text and "**" not in text:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, Literal, NamedTuple
 
 from paramctl.dtypes import DType
+from paramctl.errors import NameUnknownError, find_closest
 from paramctl.sources import Source
 
 MAX_HEADER_BYTES = 100_000_000  # the most that the safetensors format allows
@@ -48,6 +49,10 @@ class Entry(NamedTuple):
     subclass: str = ""
     parts: tuple["Entry", ...] = ()
 
+    def __repr__(self) -> str:
+        layout = "" if self.layout == "strided" else f"{self.layout} "
+        return f"<Entry {self.name!r}: {layout}{self.dtype.name} {list(self.shape)}>"
+
     @property
     def numel(self) -> int:
         """The number of elements."""
@@ -74,7 +79,7 @@ class Entry(NamedTuple):
         return (self.offset * self.dtype.bits // 8, (last * self.dtype.bits + 7) // 8)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Checkpoint(Mapping[str, Entry]):
     """The named entries of a model, in the file's order, and what else its file says.
 
@@ -106,8 +111,22 @@ class Checkpoint(Mapping[str, Entry]):
     foreign: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Checkpoint {self.file!r}: {len(self)} tensors, {self.format}>"
+
     def __getitem__(self, name: str) -> Entry:
-        return self.entries[name]
+        if name in self.entries:
+            return self.entries[name]
+        close = find_closest(name, self.entries)
+        hint = f"closest: {', '.join(close)}" if close else ""
+        raise NameUnknownError(f"no parameter '{name}'", hint=hint, file=self.file)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def get(self, name: str, default: Any = None) -> Entry | Any:
+        """Return an entry, or `default` where there is none; nobody needs its closest names."""
+        return self.entries.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -3,6 +3,7 @@
 * ParamctlError               70  a bug of ours
   + UsageError                 2  options and arguments
     - AddressError             2  an address that does not parse or names nothing
+      + NameUnknownError       2  a name that a checkpoint has not; a KeyError too
   + MalformedError             3  the file is not what its format says
   + UnsafeError                4  refused: reading on could do harm
   + LimitError                 5  over a resource limit
@@ -11,12 +12,14 @@
 Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import ClassVar
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
+MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
 
 
 class ParamctlError(Exception):
@@ -50,6 +53,10 @@ class UsageError(ParamctlError):
 
 class AddressError(UsageError):
     """An address that does not parse, or that names nothing in the model."""
+
+
+class NameUnknownError(AddressError, KeyError):
+    """A key that a checkpoint has not: what any mapping raises, with the closest names."""
 
 
 class MalformedError(ParamctlError):
@@ -89,3 +96,10 @@ def blaming(file: str) -> Iterator[None]:
     except ParamctlError as error:
         error.file = error.file or file
         raise
+
+
+def find_closest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that a misspelt one may stand for, the likeliest first."""
+    from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
+
+    return get_close_matches(name, list(islice(known, MAX_CANDIDATES)), n=3, cutoff=0.5)

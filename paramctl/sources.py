@@ -3,6 +3,7 @@
 Files are read with `pread`, never mapped: a mapped file that shrinks kills its reader.
 """
 
+import errno
 import os
 import stat
 import tempfile
@@ -82,6 +83,9 @@ class FileSource(Source):
             self._descriptor = os.open(self.path, self._flags)
             status = os.fstat(self._descriptor)
         except (OSError, ValueError) as error:
+            if self._flags & os.O_NOFOLLOW and getattr(error, "errno", 0) == errno.ELOOP:
+                what = "a symbolic link, refused by --no-follow"
+                raise FileError(what, file=self.name) from error
             raise _os_error(error, self.name) from error
         if not stat.S_ISREG(status.st_mode):
             self.release()
