@@ -6,12 +6,16 @@ import resource
 import signal
 import subprocess
 import time
+from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from program import PARAMCTL, paramctl
 from safetensors.numpy import load_file
 from safetensors_rows import F32, header, one, tensor
+
+from paramctl.cli.verbs import VERBS
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP = SAMPLES / "mlp.safetensors"
@@ -112,7 +116,11 @@ def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
         (["ls", "/dev/null"], 6, "not a regular file"),
         (["ls", "x" * 5000 + ".pt"], 6, "no such file"),
         (["lss"], 2, "try 'paramctl ls'"),
+        (["--verison"], 2, "--version"),
+        (["--nothing"], 2, "see 'paramctl --help'"),
         (["ls", "--depht", "2"], 2, "--depth"),
+        (["ls", "--nothing"], 2, "see 'paramctl ls --help'"),
+        (["show", str(MLP), "--key"], 2, "see 'paramctl show --help'"),
         (["ls", str(MLP), "--depth", "0"], 2, "--depth"),
         (["ls", str(MLP), "--sort", "shape"], 2, "--sort"),
         (["ls", str(MLP), "--max-header-bytes", "1"], 5, "over the limit of 1"),
@@ -123,6 +131,7 @@ def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
         (["ls", str(MLP), "--", "-x"], 2, "no parameter or layer '-x'"),
         (["show", str(MLP), "0.weight", "0.bias", "--format", "npy"], 2, "name one"),
         (["meta", str(MLP), "nope"], 2, "no metadata 'nope'"),
+        (["completion", "tcsh"], 2, "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
     ],
 )
 def test_a_wrong_call_gets_one_line_that_says_what_to_do(
@@ -132,6 +141,44 @@ def test_a_wrong_call_gets_one_line_that_says_what_to_do(
     assert (run.code, run.out) == (code, "")
     assert message in run.err
     assert run.err.count("\n") == 1
+
+
+def test_the_bare_program_shows_its_help() -> None:
+    bare, asked = paramctl(), paramctl("--help")
+    assert (bare.code, bare.err) == (2, "")
+    assert bare.out.strip() == asked.out.strip()
+    assert asked.code == 0
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_how_to_call_a_verb_and_shows_examples_as_they_are(
+    verb: str, columns: str
+) -> None:
+    run = paramctl(verb, "--help", env={"COLUMNS": columns, "NO_COLOR": "1"})
+    module = import_module(f"paramctl.cli.{verb}")
+    assert (run.code, run.err) == (0, "")
+    assert f"Usage: paramctl {verb} [OPTIONS] " in run.out
+    assert "]]" not in run.out.split("Examples:")[0]
+    assert indent(module.EXAMPLES.strip(), " ") in run.out
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "meta"])
+@pytest.mark.parametrize(
+    ("option", "code"), [([], 0), (["--fail-on-globals"], 4), (["--max-header-bytes", "1"], 0)]
+)
+def test_verbs_that_read_share_how_they_read(verb: str, option: list[str], code: int) -> None:
+    run = paramctl(verb, SAMPLES / "mlp_module.pt", *option)
+    assert run.code == code
+    assert "names code that loading it would run" in run.err
+
+
+@pytest.mark.parametrize("verb", ["ls", "show"])
+def test_verbs_that_read_share_the_part_they_read(verb: str) -> None:
+    training = SAMPLES / "training.pt"
+    parts = [[], ["--key", "optimizer"], ["--all"]]
+    outs = {paramctl(verb, training, *part, "--color", "never", "-q").out for part in parts}
+    assert len(outs) == 3
 
 
 def test_thousands_of_arguments_are_addresses() -> None:

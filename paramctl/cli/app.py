@@ -2,32 +2,17 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from paramctl import __version__
 from paramctl.cli.environment import PROGRAM, ClosedPipeError, Environment
+from paramctl.cli.manual import ManualGroup
+from paramctl.cli.verbs import HELP_NAMES, VERBS, load_verb
 from paramctl.errors import CLOSED_PIPE, INTERRUPTED, LimitError, ParamctlError, UsageError
 from paramctl.views.escaping import escape
 
-HELP_NAMES = {"help_option_names": ["-h", "--help"]}
-
-
-class Verb(NamedTuple):
-    """A verb: the panel of the help that it stands in, and its line there."""
-
-    panel: str
-    help: str
-
-
-VERBS = {
-    "ls": Verb("Look", "List a model's parameters: names, shapes, dtypes, sizes, ties."),
-    "show": Verb("Look", "Show the values of a parameter, a slice of one, or a whole layer."),
-    "meta": Verb("Look", "Show what a file says beside its tensors."),
-}
 EXAMPLES = """
 $ paramctl ls sample_models/mlp.pt
 sample_models/mlp.pt  ·  torch zip  ·  a state dict
@@ -49,13 +34,8 @@ $ paramctl meta sample_models/training.pt epoch
 """
 
 
-def format_examples(examples: str) -> str:
-    """Lay examples out as an epilog whose line breaks Typer keeps."""
-    return "Examples:\n\n\b\n" + examples.strip().replace("\n\n", "\n\n\b\n")
-
-
-class VerbGroup(TyperGroup):
-    """The verbs; each lives in a file of `paramctl.cli` that is imported when it is asked for."""
+class VerbGroup(ManualGroup):
+    """The verbs, each loaded when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
         """Return the verbs in the help's order."""
@@ -64,16 +44,7 @@ class VerbGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (Typer's signature)
         """Import a verb and make it a command; None where there is no such verb."""
         if cmd_name in VERBS and cmd_name not in self.commands:
-            verb, module = VERBS[cmd_name], import_module(f"paramctl.cli.{cmd_name}")
-            single = typer.Typer(add_completion=False)
-            single.command(
-                cmd_name,
-                help=verb.help,
-                context_settings=HELP_NAMES,
-                rich_help_panel=verb.panel,
-                epilog=format_examples(module.EXAMPLES),
-            )(module.run)
-            self.commands[cmd_name] = typer.main.get_command(single)
+            self.commands[cmd_name] = load_verb(cmd_name)
         return self.commands.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -94,6 +65,7 @@ app = typer.Typer(
     cls=VerbGroup,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    add_completion=False,
     context_settings=HELP_NAMES,
 )
 
@@ -104,7 +76,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's callback)
         raise typer.Exit
 
 
-@app.callback(epilog=format_examples(EXAMPLES))
+@app.callback(epilog=EXAMPLES)
 def paramctl(
     *,
     version: Annotated[
@@ -140,13 +112,15 @@ def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
     """Run one command line; whatever goes wrong becomes an error of ours."""
     command = typer.main.get_command(app)
     try:
-        code = command.main(list(arguments), PROGRAM, standalone_mode=False, obj=environment)
+        code = command.main(
+            list(arguments), PROGRAM, complete_var="", standalone_mode=False, obj=environment
+        )
     except (ParamctlError, ClosedPipeError):
         raise
     except typer.TyperException as error:
         if not error.format_message():  # no arguments: the help has been shown
             return error.exit_code
-        raise _usage_error(error) from error
+        raise _usage_error(error, arguments) from error
     except MemoryError as error:
         raise LimitError("out of memory") from error
     except Exception as error:
@@ -156,9 +130,10 @@ def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage_error(error: typer.TyperException) -> UsageError:
+def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> UsageError:
     message = error.format_message().replace("Value error, ", "").rstrip(".")
-    return UsageError(message, hint=f"see '{PROGRAM} --help'")
+    verb = [argument for argument in arguments[:1] if argument in VERBS]
+    return UsageError(message, hint=f"see '{' '.join([PROGRAM, *verb])} --help'")
 
 
 def _bug(error: Exception) -> ParamctlError:

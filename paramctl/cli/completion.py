@@ -1,53 +1,62 @@
-"""Completion of files and of parameter names inside a file."""
+"""`paramctl completion`: what makes a shell complete verbs, options and names in the file."""
 
-import os
-import re
-from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Literal
 
-BASH = "complete_bash"
-_PLAIN = re.compile(r"[\w .,:/@%+=-]*")
-_SPECIAL = re.compile(r"([^\w.,:/@%+=-])")
-MAX_NAMES = 100  # more, and the next part of the names is offered instead
+import typer
 
+from paramctl.cli.candidates import find_candidates
+from paramctl.cli.environment import Environment
+from paramctl.cli.shell_words import NotUnderstoodError, quote_for_bash, split_line
 
-def complete_arguments(ctx: Any, incomplete: str) -> list[str]:
-    """Return what may stand here: nothing (the shell completes files), or names in the model."""
-    arguments = ctx.params.get("arguments") or []
-    model = arguments[0] if arguments else os.environ.get("PARAMCTL_MODEL", "")
-    if not model or not os.path.exists(model):
-        return []
-    names = complete_names(model, incomplete)
-    if os.environ.get("_PARAMCTL_COMPLETE") == BASH:
-        return [_BashWord(name) for name in names]
-    # Typer's script for zsh evaluates what it is given: a name that could be code is not offered.
-    return [name for name in names if _PLAIN.fullmatch(name)]
+EXAMPLES = """
+$ eval "$(paramctl completion bash)"
+
+$ paramctl completion fish --line 'paramctl show sample_models/mlp.pt 2.'
+2.weight
+2.bias
+"""
 
 
-class _BashWord(str):
-    """A name that Typer compares as it is and prints with bash's special characters escaped."""
-
-    __slots__ = ()
-
-    def __format__(self, spec: str) -> str:
-        return _SPECIAL.sub(r"\\\1", self)
-
-
-def complete_names(model: str, incomplete: str) -> Iterator[str]:
-    """Yield the parameters of a model that begin with `incomplete`, or their next parts."""
-    from paramctl.errors import ParamctlError  # noqa: PLC0415 (on the way of every call otherwise)
-    from paramctl.formats import open_checkpoint  # noqa: PLC0415
-
-    try:
-        names = [name for name in open_checkpoint(model) if name.startswith(incomplete)]
-    except ParamctlError:
+def run(
+    environment: Environment,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        typer.Argument(metavar="bash|zsh|fish", help="The shell that is to complete."),
+    ],
+    *,
+    line: Annotated[
+        str | None,
+        typer.Option(
+            "--line",
+            metavar="LINE",
+            help="Print what may stand at the end of this line: what the script asks for at TAB.",
+            show_default=False,
+        ),
+    ] = None,
+    replaced: Annotated[
+        str,
+        typer.Option(
+            "--replaced",
+            metavar="TEXT",
+            help="The end of the line that bash will replace.",
+            show_default=False,
+        ),
+    ] = "",
+) -> None:
+    """Print what makes a shell complete verbs, options and names in the file."""
+    if line is None:
+        script = Path(__file__).parent / "scripts" / f"completion.{shell}"
+        environment.write(script.read_text())
         return
-    if len(names) > MAX_NAMES:
-        start = len(incomplete)
-        parts = (name.find(".", start) for name in names)
-        names = list(
-            dict.fromkeys(
-                name if dot < 0 else name[: dot + 1] for name, dot in zip(names, parts, strict=True)
-            )
-        )
-    yield from (name for name in names if name.isprintable())
+    try:
+        typed = split_line(line)
+        kept = split_line(line.removesuffix(replaced))
+    except NotUnderstoodError:
+        return
+    candidates = find_candidates(typed.words[1:] or [""])  # the first word is the program
+    if shell == "bash":
+        words = (each.word.removeprefix(kept.words[-1]) for each in candidates)
+        environment.write_lines(quote_for_bash(word, kept.quote) for word in words)
+    else:
+        environment.write_lines("\t".join(filter(None, each)) for each in candidates)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from paramctl.addresses import resolve_all
-from paramctl.checkpoint import Checkpoint, ReadOptions
-from paramctl.cli import options
+from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
-from paramctl.cli.models import open_model, report_globals
-from paramctl.cli.options import DEFAULTS, ListingFormat
+from paramctl.cli.models import open_model
+from paramctl.cli.options import OUTPUT, ListingFormat, ModelAndLayers, Reading
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.views import text
 from paramctl.views.rows import Row, make_rows, total
@@ -53,8 +52,9 @@ $ cat sample_models/mlp.pt | paramctl ls --format json | grep parameters
 
 
 def run(
-    ctx: typer.Context,
-    arguments: options.ModelAndAddresses = None,
+    environment: Environment,
+    reading: Reading,
+    arguments: ModelAndLayers = None,
     *,
     form: Annotated[
         ListingFormat | None,
@@ -62,7 +62,7 @@ def run(
             "--format",
             help="How to list: a tree on a terminal, TSV in a pipe.",
             show_default=False,
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     depth: Annotated[
@@ -81,25 +81,14 @@ def run(
     no_fold: Annotated[
         bool, typer.Option("--no-fold", help="Show sibling layers that repeat one by one.")
     ] = False,
-    key: options.Key = "",
-    everything: options.Everything = False,
-    fail_on_globals: options.FailOnGlobals = False,
-    max_header_bytes: options.MaxHeaderBytes = DEFAULTS.max_header_bytes,
-    no_follow: options.NoFollow = False,
-    color: options.ColorMode = "auto",
-    quiet: options.Quiet = False,
 ) -> None:
     """List a model's parameters."""
-    environment: Environment = ctx.obj
-    environment.color, environment.quiet = color, quiet
     form = form or (ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV)
     if depth and form is not ListingFormat.TREE:
         raise UsageError(f"--depth is of a tree, this is {form}", hint="add --format tree")
-    reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
     checkpoint, addresses = open_model(environment, arguments, reading)
     with blaming(checkpoint.file):
         names = resolve_all(checkpoint.entries, addresses)
-    report_globals(environment, checkpoint, fail=fail_on_globals)
     rows = sort_rows(make_rows(checkpoint, names), sort)
     listing = Listing(environment, checkpoint, rows)
     match form:

@@ -1,18 +1,14 @@
 """`paramctl meta`: show what a file says beside its tensors."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from paramctl.checkpoint import ReadOptions
-from paramctl.cli import options
+from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import DEFAULTS
+from paramctl.cli.options import MODEL_HELP, OUTPUT, Reading
 from paramctl.errors import AddressError
 from paramctl.views.metadata import json_metadata, read_metadata, text_metadata
-
-if TYPE_CHECKING:
-    from paramctl.cli.environment import Environment
 
 EXAMPLES = """
 $ paramctl meta sample_models/training.pt
@@ -26,24 +22,23 @@ $ paramctl meta sample_models/gpt2 --format json
 
 
 def run(
-    ctx: typer.Context,
+    environment: Environment,
+    reading: Reading,
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL] [KEY]", show_default=False, help="A file or folder; a key."
+            metavar="[MODEL] [KEY]...",
+            help=f"{MODEL_HELP}; then a key, and keys within it.",
+            show_default=False,
         ),
     ] = None,
     *,
     form: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="How to write it.")
+        Literal["text", "json"],
+        typer.Option("--format", help="How to write it.", rich_help_panel=OUTPUT),
     ] = "text",
-    max_header_bytes: options.MaxHeaderBytes = DEFAULTS.max_header_bytes,
-    quiet: options.Quiet = False,
 ) -> None:
     """Show what a file says beside its tensors."""
-    environment: Environment = ctx.obj
-    environment.quiet = quiet
-    reading = ReadOptions(max_header_bytes=max_header_bytes)
     checkpoint, keys = open_model(environment, arguments, reading)
     metadata: Any = read_metadata(checkpoint.metadata)
     for key in keys:

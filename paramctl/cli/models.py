@@ -4,6 +4,7 @@ import os
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.cli.environment import STDIN, Environment
+from paramctl.cli.options import Reading
 from paramctl.errors import FileError, UnsafeError, UsageError
 from paramctl.formats import open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
@@ -14,14 +15,23 @@ MAX_GLOBALS = 8
 
 
 def open_model(
-    environment: Environment, arguments: list[str] | None, options: ReadOptions
+    environment: Environment, arguments: list[str] | None, reading: Reading
 ) -> tuple[Checkpoint, list[str]]:
     """Open the model that the arguments or the environment name; return it and the addresses.
 
     Raises:
         UsageError: no model is named in any of the four ways.
+        UnsafeError: it names code, and `--fail-on-globals` is given.
         ParamctlError: it cannot be read.
     """
+    checkpoint, addresses = _find_model(environment, arguments or [], reading.options)
+    _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
+    return checkpoint, addresses
+
+
+def _find_model(
+    environment: Environment, arguments: list[str], options: ReadOptions
+) -> tuple[Checkpoint, list[str]]:
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if arguments and not first:
         raise UsageError("an empty argument", hint="name a file, '-' or an address")
@@ -32,9 +42,9 @@ def open_model(
     if first and (os.sep in first or first.endswith(MODEL_SUFFIXES)):
         raise FileError("no such file", file=first)
     if environment.stdin_offers_data:
-        return _read_stdin(environment, options), arguments or []
+        return _read_stdin(environment, options), arguments
     if environment.model_variable:
-        return open_checkpoint(environment.model_variable, options), arguments or []
+        return open_checkpoint(environment.model_variable, options), arguments
     raise UsageError(
         f"no model: there is no file '{first}'" if first else "no model",
         hint="name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL",
@@ -47,12 +57,8 @@ def _read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
     return read_checkpoint(open_descriptor(STDIN, STDIN_NAME), options)
 
 
-def report_globals(environment: Environment, checkpoint: Checkpoint, *, fail: bool) -> None:
-    """Say which code the file names beside tensors; none of it has been run.
-
-    Raises:
-        UnsafeError: there is such code and `fail` is set.
-    """
+def _report_globals(environment: Environment, checkpoint: Checkpoint, *, fail: bool) -> None:
+    """Say which code the file names beside tensors; none of it has been run."""
     if not checkpoint.foreign:
         return
     listed = ", ".join(checkpoint.foreign[:MAX_GLOBALS])

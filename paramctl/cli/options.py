@@ -1,15 +1,16 @@
 """Options and arguments that several verbs share."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, ReadOptions
-from paramctl.cli.completion import complete_arguments
+from paramctl.cli.names import list_names
 
 READING = "Reading"
 OUTPUT = "Output"
+DEFAULTS = ReadOptions()
 
 
 class ListingFormat(StrEnum):
@@ -23,63 +24,90 @@ class ListingFormat(StrEnum):
     NAMES = "names"
 
 
+class Output(NamedTuple):
+    """What every verb takes for the Environment: how it talks."""
+
+    color: Annotated[
+        Literal["auto", "always", "never"],
+        typer.Option("--color", help="Colour the output.", rich_help_panel=OUTPUT),
+    ] = "auto"
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No notes on stderr.", rich_help_panel=OUTPUT)
+    ] = False
+
+
+class Reading(NamedTuple):
+    """What every verb that reads a model takes: which part of it, and how far to trust the file."""
+
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="Read this part of a training checkpoint: optimizer, ema.",
+            rich_help_panel=READING,
+            show_default=False,
+        ),
+    ] = DEFAULTS.key
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Read every tensor of a training checkpoint.", rich_help_panel=READING
+        ),
+    ] = DEFAULTS.everything
+    max_header_bytes: Annotated[
+        int,
+        typer.Option(
+            "--max-header-bytes",
+            metavar="N",
+            min=0,
+            max=MAX_HEADER_BYTES,
+            help="The longest header or index that is read.",
+            rich_help_panel=READING,
+        ),
+    ] = DEFAULTS.max_header_bytes
+    no_follow: Annotated[
+        bool,
+        typer.Option(
+            "--no-follow", help="Refuse shards that are symbolic links.", rich_help_panel=READING
+        ),
+    ] = not DEFAULTS.follow
+    fail_on_globals: Annotated[
+        bool,
+        typer.Option(
+            "--fail-on-globals",
+            help="Exit 4 if the file names code that a loader would run.",
+            rich_help_panel=READING,
+        ),
+    ] = False
+
+    @property
+    def options(self) -> ReadOptions:
+        """What of it a reader needs to know."""
+        return ReadOptions(self.key, self.everything, self.max_header_bytes, not self.no_follow)
+
+
+def _complete_addresses(ctx: Any, incomplete: str) -> list[str]:
+    reading = Reading(*(ctx.params[name] for name in Reading._fields))
+    return list_names(ctx.params["arguments"] or [], incomplete, reading.options)
+
+
+MODEL_HELP = "A file or folder, '-' for standard input, or $PARAMCTL_MODEL where none is named"
+ModelAndLayers = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL] [ADDRESS]...",
+        help=f"{MODEL_HELP}; then layers or parameters: 2.bias, [0][1], '*.bias'.",
+        autocompletion=_complete_addresses,
+        show_default=False,
+    ),
+]
 ModelAndAddresses = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[MODEL] [ADDRESS]...",
-        help="A file or folder, '-' for standard input, or $PARAMCTL_MODEL where none is named; "
-        "then layers or parameters: 2.bias, [0][1], '*.bias', '2.weight[0,:5]'.",
-        autocompletion=complete_arguments,
+        help=f"{MODEL_HELP}; then layers, parameters or slices: 2, '*.bias', '2.weight[0,:5]'.",
+        autocompletion=_complete_addresses,
         show_default=False,
     ),
 ]
-Key = Annotated[
-    str,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        help="List this part of a training checkpoint: optimizer, ema.",
-        rich_help_panel=READING,
-        show_default=False,
-    ),
-]
-Everything = Annotated[
-    bool,
-    typer.Option(
-        "--all", help="List every tensor of a training checkpoint.", rich_help_panel=READING
-    ),
-]
-FailOnGlobals = Annotated[
-    bool,
-    typer.Option(
-        "--fail-on-globals",
-        help="Exit 4 if the file names code that a loader would run.",
-        rich_help_panel=READING,
-    ),
-]
-MaxHeaderBytes = Annotated[
-    int,
-    typer.Option(
-        "--max-header-bytes",
-        metavar="N",
-        min=0,
-        max=MAX_HEADER_BYTES,
-        help="The longest header or index that is read.",
-        rich_help_panel=READING,
-    ),
-]
-NoFollow = Annotated[
-    bool,
-    typer.Option(
-        "--no-follow", help="Refuse shards that are symbolic links.", rich_help_panel=READING
-    ),
-]
-ColorMode = Annotated[
-    Literal["auto", "always", "never"],
-    typer.Option("--color", help="Colour the output.", rich_help_panel=OUTPUT),
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No notes on stderr.", rich_help_panel=OUTPUT)
-]
-
-DEFAULTS = ReadOptions()

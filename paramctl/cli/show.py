@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from paramctl.addresses import Match, resolve
-from paramctl.checkpoint import ReadOptions
-from paramctl.cli import options
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import DEFAULTS
+from paramctl.cli.options import OUTPUT, ModelAndAddresses, Reading
 from paramctl.errors import UsageError, blaming
 
 if TYPE_CHECKING:
@@ -35,27 +33,20 @@ ValueFormat = Literal["text", "json", "npy", "raw"]
 
 
 def run(
-    ctx: typer.Context,
-    arguments: options.ModelAndAddresses = None,
+    environment: Environment,
+    reading: Reading,
+    arguments: ModelAndAddresses = None,
     *,
     form: Annotated[
         ValueFormat,
         typer.Option(
             "--format",
             help="As torch prints it; JSON; a numpy file; the bare little-endian bytes.",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = "text",
-    key: options.Key = "",
-    everything: options.Everything = False,
-    max_header_bytes: options.MaxHeaderBytes = DEFAULTS.max_header_bytes,
-    no_follow: options.NoFollow = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Show the values of parameters."""
-    environment: Environment = ctx.obj
-    environment.quiet = quiet
-    reading = ReadOptions(key, everything, max_header_bytes, not no_follow)
     checkpoint, addresses = open_model(environment, arguments, reading)
     names = checkpoint.entries
     with blaming(checkpoint.file):
