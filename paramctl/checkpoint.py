@@ -66,6 +66,11 @@ class Entry(NamedTuple):
         return sum(part.nbytes for part in self.parts)
 
     @property
+    def summary(self) -> str:
+        """Its type and shape: `float32 [8, 4]`."""
+        return f"{self.dtype.name} {list(self.shape)}"
+
+    @property
     def extent(self) -> tuple[int, int]:
         """The first byte in the storage that belongs to it, and the one after the last."""
         if not self.numel:
@@ -146,10 +151,12 @@ class ReadOptions(NamedTuple):
 
     `key` lists that part of a nested checkpoint, `everything` all of them. A header (of
     safetensors, of an index) of more than `max_header_bytes` is not read. `follow` False refuses
-    shards that are symbolic links.
+    shards that are symbolic links. `nested` makes the metadata of a nested checkpoint all that it
+    holds, its tensors as entries.
     """
 
     key: str = ""
     everything: bool = False
     max_header_bytes: int = 25_000_000
     follow: bool = True
+    nested: bool = False

@@ -50,6 +50,12 @@ def _add_child(layers: dict[str, Layer], parent: Layer, part: str, name: str) ->
     return child
 
 
+def prefixes(name: str) -> list[str]:
+    """Return the beginnings of a dotted name that end at a dot or its end, the longest first."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
 def split_number(name: str) -> tuple[str, int] | None:
     """Split `block 12` into `block ` and 12; None where there is no number at the end."""
     match = _NUMBERED.fullmatch(name)

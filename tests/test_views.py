@@ -252,7 +252,7 @@ def test_the_header_says_what_a_torch_file_holds(value: object, holds: str, tmp_
 def test_objects_in_metadata_are_told_by_their_class(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1), "seen": np.zeros(3), "args": Namespace(lr=0.1)}, tmp_path / "m")
     run = paramctl("meta", tmp_path / "m")
-    assert run.out == "seen: numpy.ndarray\nargs:\n  lr: 0.1\n"
+    assert run.out == "w: float32 [1]\nseen: numpy.ndarray\nargs:\n  lr: 0.1\n"
 
 
 def test_a_slice_of_a_big_tensor_is_stored_with_all_of_it(tmp_path: Path) -> None:

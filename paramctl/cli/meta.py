@@ -1,14 +1,20 @@
 """`paramctl meta`: show what a file says beside its tensors."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import MODEL_HELP, OUTPUT, Reading
-from paramctl.errors import AddressError
-from paramctl.views.metadata import json_metadata, read_metadata, text_metadata
+from paramctl.errors import blaming
+from paramctl.views.metadata import (
+    find_value,
+    json_metadata,
+    read_metadata,
+    tell,
+    text_metadata,
+)
 
 EXAMPLES = """
 $ paramctl meta sample_models/training.pt
@@ -28,7 +34,8 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL] [KEY]...",
-            help=f"{MODEL_HELP}; then a key, and keys within it.",
+            help=f"{MODEL_HELP}; then the key of what to show, with dots or one by one: "
+            "optimizer.param_groups.0.lr.",
             show_default=False,
         ),
     ] = None,
@@ -39,15 +46,10 @@ def run(
     ] = "text",
 ) -> None:
     """Show what a file says beside its tensors."""
-    checkpoint, keys = open_model(environment, arguments, reading)
-    metadata: Any = read_metadata(checkpoint.metadata)
-    for key in keys:
-        if not isinstance(metadata, dict) or key not in metadata:
-            known = ", ".join(metadata) if isinstance(metadata, dict) else ""
-            raise AddressError(
-                f"no metadata '{key}'", hint=f"there is: {known or 'none'}", file=checkpoint.file
-            )
-        metadata = metadata[key]
+    checkpoint, keys = open_model(environment, arguments, reading, nested=True)
+    with blaming(checkpoint.file):
+        found = tell(find_value(read_metadata(checkpoint.metadata), keys))
+    metadata = {} if found.tensors and not keys else found.value
     environment.write(json_metadata(metadata) if form == "json" else text_metadata(metadata))
     if form == "text" and metadata == {}:
         environment.note(f"{checkpoint.file}: no metadata")

@@ -15,16 +15,24 @@ MAX_GLOBALS = 8
 
 
 def open_model(
-    environment: Environment, arguments: list[str] | None, reading: Reading
+    environment: Environment,
+    arguments: list[str] | None,
+    reading: Reading,
+    *,
+    nested: bool = False,
 ) -> tuple[Checkpoint, list[str]]:
     """Open the model that the arguments or the environment name; return it and the addresses.
+
+    `nested` is that of `ReadOptions`.
 
     Raises:
         UsageError: no model is named in any of the four ways.
         UnsafeError: it names code, and `--fail-on-globals` is given.
         ParamctlError: it cannot be read.
     """
-    checkpoint, addresses = _find_model(environment, arguments or [], reading.options)
+    checkpoint, addresses = _find_model(
+        environment, arguments or [], reading.options._replace(nested=nested)
+    )
     _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
     return checkpoint, addresses
 

@@ -1,9 +1,25 @@
-"""Metadata as people read it: JSON that hides in a string is opened."""
+"""Metadata as people read it: JSON that hides in a string is opened, tensors are told in words."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from math import isfinite
+from typing import Any, NamedTuple
 
+from paramctl.checkpoint import Entry
+from paramctl.errors import AddressError
+from paramctl.layers import prefixes
 from paramctl.views.escaping import escape, escape_json
+from paramctl.views.units import count_noun
+
+MAX_DEPTH = 200  # of JSON in a string: what is deeper stays text
+MAX_KNOWN = 20  # keys that an error names
+
+
+class Told(NamedTuple):
+    """A value in JSON's types, the same in short, and its tensors if it is nothing else."""
+
+    value: Any
+    short: Any
+    tensors: int = 0
 
 
 def read_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -17,9 +33,67 @@ def _open_json(value: Any) -> Any:
     from json import loads  # noqa: PLC0415 (only where there is such a string)
 
     try:
-        return loads(value)
+        opened = loads(value)
     except (ValueError, RecursionError):
         return value
+    return opened if _is_shallow(opened) else value
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for outer in level for item in _parts(outer).values()]
+    return not level
+
+
+def find_value(metadata: dict[str, Any], paths: Iterable[str]) -> Any:
+    """Follow dotted paths of keys and of places in lists, one after another.
+
+    Raises:
+        AddressError: there is no such key; names those that are there.
+    """
+    value: Any = metadata
+    for path in paths:
+        rest = path
+        while rest:
+            parts = _parts(value)
+            key = next((prefix for prefix in prefixes(rest) if prefix in parts), None)
+            if key is None:
+                raise AddressError(f"no metadata '{rest}'", hint=f"there is: {_list_keys(parts)}")
+            value, rest = parts[key], rest[len(key) + 1 :]
+    return value
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, list):
+        return {str(place): item for place, item in enumerate(value)}
+    return value if isinstance(value, dict) else {}
+
+
+def _list_keys(keys: Collection[str]) -> str:
+    known = list(keys)[:MAX_KNOWN]
+    more = len(keys) - len(known)
+    return (", ".join(known) or "none") + (f", and {more} more" if more else "")
+
+
+def tell(value: Any) -> Told:
+    """Tell a value in JSON's types: a tensor by its type and shape.
+
+    Parts of it that are nothing but tensors are told by their number. NaN and infinities, which
+    JSON lacks, are strings.
+    """
+    if isinstance(value, Entry):
+        return Told(value.summary, value.summary, 1)
+    if isinstance(value, float) and not isfinite(value):
+        return Told(str(value), str(value))
+    if not isinstance(value, (dict, list)):
+        return Told(value, value)
+    told = {key: tell(item) for key, item in _parts(value).items()}
+    shorts = {key: item.short for key, item in told.items()}
+    whole = shorts if isinstance(value, dict) else list(shorts.values())
+    counts = [item.tensors for item in told.values()]
+    tensors = sum(counts) if all(counts) else 0
+    return Told(whole, count_noun(tensors, "tensor") if tensors else whole, tensors)
 
 
 def json_metadata(value: Any) -> str:
@@ -35,15 +109,22 @@ def text_metadata(value: Any) -> str:
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, dict) and item:
-                yield f"{indent}{escape(str(key))}:"
-                yield from _lines(item, indent + "  ")
-            else:
-                yield f"{indent}{escape(str(key))}: {_inline(item)}"
-    else:
+    if not _has_lines(value) and value != {}:
         yield indent + _inline(value)
+        return
+    for key, item in _parts(value).items():
+        if _has_lines(item):
+            yield f"{indent}{escape(str(key))}:"
+            yield from _lines(item, indent + "  ")
+        else:
+            yield f"{indent}{escape(str(key))}: {_inline(item)}"
+
+
+def _has_lines(value: Any) -> bool:
+    """Whether a value takes more than a line: a dictionary, or a list that holds one."""
+    if isinstance(value, list):
+        return any(map(_has_lines, value))
+    return isinstance(value, dict) and bool(value)
 
 
 def _inline(value: Any) -> str:

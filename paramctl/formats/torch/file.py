@@ -1,10 +1,12 @@
 """What a torch pickle holds, whatever container it came in, as a checkpoint."""
 
 from collections.abc import Callable
+from typing import Any
 
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
-from paramctl.errors import MalformedError
+from paramctl.errors import AddressError, MalformedError, ParamctlError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
+from paramctl.formats.torch.model import Found, find_all, find_model, find_part
 from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
 from paramctl.formats.torch.tree import Layer, Tree, is_module
 from paramctl.ties import resolve_shared
@@ -32,31 +34,51 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
 
     Raises:
         MalformedError: there are no tensors, or two of one name.
-        AddressError: the options' key is not there.
+        AddressError: the options' key is not there, or there are no tensors.
     """
     tree = Tree(pickle.value, FREE_VISITS + pickle.end)
     checkpoint.foreign = foreign_globals(pickle)
-    path, part = ("", tree.root) if options.everything else tree.find_model()
-    if options.key:
-        path, part = options.key, tree.find_part(options.key)
-    add_found(checkpoint, tree, part)
-    checkpoint.holds = ", ".join(filter(None, (path, _kind(checkpoint, part, path))))
-    if not checkpoint.entries and not isinstance(part, Dict) and not is_module(part):
-        raise MalformedError("a pickle without tensors")
-    _add_others(checkpoint, tree, path)
+    found = _find(tree, options)
+    add_found(checkpoint, tree, found.part)
+    checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
+    if not checkpoint.entries and not isinstance(found.part, Dict) and not is_module(found.part):
+        raise _no_tensors(checkpoint.file, options.key)
+    _add_others(checkpoint, tree, found)
+    if options.nested:
+        checkpoint.metadata = _tell_all(tree)
     resolve_shared(checkpoint)
     return checkpoint
 
 
-def _kind(checkpoint: Checkpoint, part: object, path: str) -> str:
+def _find(tree: Tree, options: ReadOptions) -> Found:
+    if options.key:
+        return find_part(tree, options.key)
+    return find_all(tree) if options.everything else find_model(tree)
+
+
+def _tell_all(tree: Tree) -> dict[str, Any]:
+    told = tree.to_json(tree.root)
+    if isinstance(told, list):
+        return {str(place): value for place, value in enumerate(told)}
+    return told if isinstance(told, dict) else {}
+
+
+def _no_tensors(file: str, key: str) -> ParamctlError:
+    if not key:
+        return MalformedError("a pickle without tensors")
+    hint = f"'paramctl meta {file} {key}' shows it"
+    return AddressError(f"'{key}' is no part with tensors", hint=hint)
+
+
+def _kind(checkpoint: Checkpoint, found: Found) -> str:
     """Say what the listed part is, where its key does not."""
-    if is_module(part):
+    if is_module(found.part):
         return "a whole module"
     if not checkpoint.entries:
         return "no tensors"
-    if isinstance(part, Entry):
+    if isinstance(found.part, Entry):
         return "a tensor"
-    return "" if path else "a state dict" if isinstance(part, Dict) else "a list"
+    return "" if found.path else "a state dict" if isinstance(found.part, Dict) else "a list"
 
 
 def foreign_globals(pickle: Pickle) -> tuple[str, ...]:
@@ -80,15 +102,9 @@ def add_found(checkpoint: Checkpoint, tree: Tree, part: object) -> None:
             checkpoint.entries[found.name] = found
 
 
-def _add_others(checkpoint: Checkpoint, tree: Tree, path: str) -> None:
+def _add_others(checkpoint: Checkpoint, tree: Tree, found: Found) -> None:
     """Describe the parts of a training checkpoint that are not listed."""
-    if not isinstance(tree.root, Dict):
-        return
-    for key, value in tree.root.strings().items():
-        if isinstance(value, Entry) and not path:
-            continue
-        tensors = tree.holds_tensors(value)
-        if not tensors:
+    for key, value in found.beside.items():
+        checkpoint.others[key] = tree.describe(value)
+        if not tree.holds_tensors(value):
             checkpoint.metadata[key] = tree.to_json(value)
-        if (path and path.partition(".")[0] != key) or not (path or tensors):
-            checkpoint.others[key] = tree.describe(value)

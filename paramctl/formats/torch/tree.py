@@ -1,4 +1,4 @@
-"""The tree of values that a torch pickle describes: find the model in it and name its tensors.
+"""The tree of values that a torch pickle describes: name its tensors, tell its other values.
 
 A file may hold a state dict, a training checkpoint with a state dict somewhere in it, or a whole
 pickled module. A pickle of 200 bytes can describe a tree of 10^9 values, or one that holds itself:
@@ -10,22 +10,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry, Kind
-from paramctl.errors import AddressError, LimitError
+from paramctl.errors import LimitError
 from paramctl.formats.pickles import Dict, Global, Object, label
+from paramctl.formats.torch.keys import name_key
+from paramctl.formats.torch.scalars import read_scalar
 
-MODEL_KEYS = (
-    "model_state_dict",
-    "state_dict",
-    "model_state",
-    "model",
-    "module",
-    "net",
-    "network",
-    "params",
-    "weights",
-)
 MAKERS = ("_reconstruct", "_reconstructor")  # numpy's and copyreg's
 MAX_DEPTH = 256
+MAX_TEXT = 40  # characters of a value that is described
 CHARACTERS = 16  # of names, for each visit
 MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
     ("_parameters", "parameter"),
@@ -53,6 +45,7 @@ class Tree:
         self.root = root
         self._visits = visits
         self._characters = CHARACTERS * visits
+        self._holding: dict[int, bool] = {}
 
     def walk(
         self, value: object, name: str = "", kind: Kind | None = None, path: tuple[int, ...] = ()
@@ -67,7 +60,7 @@ class Tree:
         elif isinstance(value, CONTAINERS) and id(value) not in path:  # it may hold itself
             if is_module(value):
                 yield Layer(name, value.function.name)  # type: ignore[union-attr]
-            items = _items(value)
+            items = self.items(value)
             self.visit(len(path), len(items) + _hidden(value))
             for key, child, child_kind in items:
                 if isinstance(child, Entry):
@@ -77,76 +70,106 @@ class Tree:
                     yield from self.walk(child, below, child_kind, (*path, id(value)))
 
     def holds_tensors(self, value: object) -> bool:
-        """Whether there is a tensor below `value`."""
-        return any(isinstance(found, Entry) for found in self.walk(value))
-
-    def find_model(self) -> tuple[str, object]:
-        """Return the path of keys to the part that is the model, "" for all, and that part."""
-        path, node = "", self.root
-        passed: set[int] = set()
-        while isinstance(node, Dict):
-            passed.add(id(node))
-            parts = node.strings()
-            candidates = ((key, parts[key]) for key in MODEL_KEYS if key in parts)
-            found = next((pair for pair in candidates if self._is_model(pair[1], passed)), None)
-            if found is None:
-                break
-            path, node = self.join(path, found[0]), found[1]
-        return path, node
-
-    def _is_model(self, value: object, passed: set[int]) -> bool:
-        is_new = isinstance(value, (Dict, Object)) and id(value) not in passed
-        return is_new and self.holds_tensors(value)
-
-    def find_part(self, path: str) -> object:
-        """Follow a dotted path of keys; a key may hold dots itself.
-
-        Raises:
-            AddressError: there is no such key; names those that are there.
-        """
-        node, rest = self.root, path
-        while rest:
-            parts = {key: value for key, value, _ in _items(node)}
-            step = next((prefix for prefix in _prefixes(rest) if prefix in parts), None)
-            if step is None:
-                known = ", ".join(list(parts)[:20]) or "none"
-                raise AddressError(f"no key '{rest}' in the checkpoint", hint=f"keys: {known}")
-            node, rest = parts[step], rest[len(step) + 1 :]
-        return node
+        """Whether there is a tensor below `value`, a part of the tree."""
+        if isinstance(value, Entry) or not isinstance(value, CONTAINERS):
+            return isinstance(value, Entry)
+        holds = self._holding.get(id(value))
+        if holds is None:
+            holds = any(isinstance(found, Entry) for found in self.walk(value))
+            self._holding[id(value)] = holds
+        return holds
 
     def describe(self, value: object) -> str:
         """Say in a few words what a part of a checkpoint is."""
         if isinstance(value, Entry):
-            return f"{value.dtype.name} {list(value.shape)}"
-        if isinstance(value, SCALARS):
-            text = str(value)
-            return text if len(text) <= 40 else f"{text[:37]}..."
-        tensors = sum(isinstance(found, Entry) for found in self.walk(value))
-        if tensors:
+            return value.summary
+        if self.holds_tensors(value):
+            tensors = sum(isinstance(found, Entry) for found in self.walk(value))
             return f"{tensors:,} tensor{'s'[: tensors != 1]}"
+        if isinstance(value, bytes):
+            return f"{len(value)} bytes"
+        if isinstance(value, CONTAINERS):
+            return self._describe_container(value)
+        text = label(value)
+        return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
+
+    def _describe_container(self, value: object) -> str:
         if isinstance(value, Object):
-            return _class_of(value).rpartition(".")[2]
-        size = len(_items(value))
+            number = read_scalar(value)
+            return _class_of(value).rpartition(".")[2] if number is None else str(number)
+        size = len(self.items(value))
         return f"{size:,} value{'s'[: size != 1]}"
 
-    def to_json(self, value: object, path: tuple[int, ...] = ()) -> Any:
-        """Return `value` in JSON's types; tensors, bytes and cycles as what they are, in words."""
-        self.visit(len(path), 1)
+    def to_json(self, value: object, path: tuple[int, ...] = (), *, in_module: bool = False) -> Any:
+        """Return `value` in JSON's types, its tensors as entries; what else there is, in words.
+
+        Of a module its own attributes are told, those of the modules in it are not.
+        """
+        self.visit(len(path), 0)
         if isinstance(value, str):
             self._spend(len(value))
         if isinstance(value, (Entry, *SCALARS)):
-            return self.describe(value) if isinstance(value, Entry) else value
-        if isinstance(value, bytes):
-            return f"{len(value)} bytes"
+            return value
         if id(value) in path:
             return "itself"
         path = (*path, id(value))
-        if isinstance(value, (list, tuple)):
-            return [self.to_json(item, path) for item in value]
+        if isinstance(elements := _elements(value), (list, tuple)):
+            return [self.to_json(item, path, in_module=in_module) for item in elements]
         if isinstance(value, Dict) or _has_attributes(value):
-            items = _items(value)
-            return {self.join("", key): self.to_json(item, path) for key, item, _ in items}
-        return _class_of(value) if isinstance(value, Object) else label(value)
+            items = self.items(value) if in_module else [*_attributes(value), *self.items(value)]
+            in_module = in_module or is_module(value)
+            return {
+                self.join("", key): self.to_json(item, path, in_module=in_module)
+                for key, item, _ in items
+            }
+        return self._to_words(value)
+
+    def _to_words(self, value: object) -> Any:
+        """Return a number of numpy's, and of anything else what it is in words."""
+        if isinstance(value, bytes):
+            return f"{len(value)} bytes"
+        if not isinstance(value, Object):
+            return label(value)
+        number = read_scalar(value)
+        if number is not None:
+            return number
+        return _class_of(value) if _is_made(value) else self._name(value)
+
+    def items(self, node: object) -> list[Child]:
+        """Return the parts of a container with their names; of a module its tensors and modules."""
+        if isinstance(node, Dict):
+            return [
+                (key if type(key) is str else self._name(key), value, None)
+                for key, value in node.pairs
+            ]
+        if isinstance(node, (list, tuple)) and not isinstance(node, Entry):
+            return [(str(place), value, None) for place, value in enumerate(node)]
+        if not isinstance(node, Object):
+            return []
+        if is_module(node):
+            return self._module_items(node)
+        pairs: list[Child] = [(self._name(key), value, None) for key, value in node.pairs]
+        elements = [(str(place), value, None) for place, value in enumerate(node.elements)]
+        return [*self._state(node), *pairs, *elements]
+
+    def _state(self, node: Object) -> list[Child]:
+        """Return the attributes of an object; where its state is an object, this under `state`."""
+        if isinstance(node.state, Object):
+            return [("state", node.state, None)]
+        return self.items(node.state)
+
+    def _module_items(self, module: Object) -> list[Child]:
+        parts = _state_of(module)
+        return [
+            (name, value, kind)
+            for part, kind in MODULE_PARTS
+            for name, value, _ in self.items(parts[part])
+        ]
+
+    def _name(self, key: object) -> str:
+        name = name_key(key)
+        self._spend(len(name))
+        return name
 
     def visit(self, depth: int, values: int) -> None:
         """Count a visit of a container of so many values.
@@ -180,18 +203,27 @@ def _has_attributes(value: object) -> bool:
     return isinstance(value, Object) and (isinstance(value.state, Dict) or bool(value.pairs))
 
 
+def _elements(value: object) -> object:
+    """Return what a deque or the like holds; any other value as it is."""
+    if isinstance(value, Object) and value.elements and not _has_attributes(value):
+        return value.elements
+    return value
+
+
+def _is_made(value: Object) -> bool:
+    """Whether an object is the call of what makes objects, given its class first."""
+    return isinstance(value.function, Global) and value.function.name in MAKERS
+
+
 def _class_of(value: Object) -> str:
-    """Return the path of the class that an object is of; what makes objects is given it first."""
+    """Return the path of the class that an object is of."""
     first = value.args[0] if isinstance(value.args, tuple) and value.args else None
-    is_maker = isinstance(value.function, Global) and value.function.name in MAKERS
-    return label(first if is_maker and isinstance(first, Global) else value.function)
+    return label(first if _is_made(value) and isinstance(first, Global) else value.function)
 
 
 def is_module(value: object) -> bool:
     """Whether a pickled object is a `torch.nn.Module`: its state holds the three dictionaries."""
-    if not isinstance(value, Object) or not isinstance(value.state, Dict):
-        return False
-    return {part for part, _ in MODULE_PARTS} <= value.state.strings().keys()
+    return {part for part, _ in MODULE_PARTS} <= _state_of(value).keys()
 
 
 def _named(entry: Entry, name: str, kind: Kind | None) -> Entry:
@@ -199,47 +231,17 @@ def _named(entry: Entry, name: str, kind: Kind | None) -> Entry:
     return entry if entry.kind or kind is None else entry._replace(kind=kind)
 
 
-def _items(node: object) -> list[Child]:
-    if isinstance(node, Dict):
-        return [
-            (key if type(key) is str else _key_name(key), value, None) for key, value in node.pairs
-        ]
-    if isinstance(node, (list, tuple)) and not isinstance(node, Entry):
-        return [(str(place), value, None) for place, value in enumerate(node)]
-    if isinstance(node, Object):
-        return _module_items(node) if is_module(node) else [*_state(node), *_pair_items(node)]
-    return []
-
-
 def _hidden(node: object) -> int:
     """Return how many values of a module had to be passed by."""
     return len(node.state.pairs) if isinstance(node, Object) and isinstance(node.state, Dict) else 0
 
 
-def _state(node: Object) -> list[Child]:
-    """Return the attributes of an object; where its state is an object, this under `state`."""
-    if isinstance(node.state, Object):
-        return [("state", node.state, None)]
-    return _items(node.state)
+def _state_of(value: object) -> dict[str, object]:
+    state = value.state if isinstance(value, Object) else None
+    return state.strings() if isinstance(state, Dict) else {}
 
 
-def _pair_items(node: Object) -> list[Child]:
-    pairs: list[Child] = [(_key_name(key), value, None) for key, value in node.pairs]
-    return pairs + [(str(place), value, None) for place, value in enumerate(node.elements)]
-
-
-def _module_items(module: Object) -> list[Child]:
-    assert isinstance(module.state, Dict)  # noqa: S101 (what is_module says, for the type checker)
-    state = module.state.strings()
-    return [
-        (name, value, kind) for part, kind in MODULE_PARTS for name, value, _ in _items(state[part])
-    ]
-
-
-def _key_name(key: object) -> str:
-    return str(key) if isinstance(key, SCALARS) else f"<{type(key).__name__}>"
-
-
-def _prefixes(path: str) -> list[str]:
-    steps = path.split(".")
-    return [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
+def _attributes(value: object) -> list[Child]:
+    """Return what a module was given beside its tensors and modules, private parts apart."""
+    attributes = _state_of(value).items() if is_module(value) else ()
+    return [(name, part, None) for name, part in attributes if not name.startswith("_")]
