@@ -11,7 +11,8 @@ from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
 from paramctl.formats.torch.tree import Layer, Tree, is_module
 from paramctl.ties import resolve_shared
 
-FREE_VISITS = 50_000  # of a tree's values; one more for each byte of its pickle
+FREE_VISITS = 50_000  # of a tree's values
+VISITS_PER_BYTE = 3  # of its pickle: a value takes a byte and is looked at once or twice
 
 
 def read_whole_pickle(data: bytes, storage: Callable[[object], object]) -> Pickle:
@@ -29,6 +30,11 @@ def read_whole_pickle(data: bytes, storage: Callable[[object], object]) -> Pickl
     return pickle
 
 
+def make_tree(pickle: Pickle) -> Tree:
+    """Return the values of a pickle, to be looked at as often as its size allows."""
+    return Tree(pickle.value, FREE_VISITS + VISITS_PER_BYTE * pickle.end)
+
+
 def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> Checkpoint:
     """Fill the checkpoint with the model that the pickle holds, or what the options ask for.
 
@@ -36,16 +42,15 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
         MalformedError: there are no tensors, or two of one name.
         AddressError: the options' key is not there, or there are no tensors.
     """
-    tree = Tree(pickle.value, FREE_VISITS + pickle.end)
+    tree = make_tree(pickle)
     checkpoint.foreign = foreign_globals(pickle)
     found = _find(tree, options)
     add_found(checkpoint, tree, found.part)
     checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
     if not checkpoint.entries and not isinstance(found.part, Dict) and not is_module(found.part):
         raise _no_tensors(checkpoint.file, options.key)
-    _add_others(checkpoint, tree, found)
-    if options.nested:
-        checkpoint.metadata = _tell_all(tree)
+    checkpoint.others = {key: tree.describe(value) for key, value in found.beside.items()}
+    checkpoint.metadata = _tell_all(tree) if options.nested else _tell_plain(tree, found)
     resolve_shared(checkpoint)
     return checkpoint
 
@@ -54,6 +59,12 @@ def _find(tree: Tree, options: ReadOptions) -> Found:
     if options.key:
         return find_part(tree, options.key)
     return find_all(tree) if options.everything else find_model(tree)
+
+
+def _tell_plain(tree: Tree, found: Found) -> dict[str, Any]:
+    """Tell what is not listed and holds no tensors."""
+    plain = (item for item in found.beside.items() if not tree.holds_tensors(item[1]))
+    return {key: tree.to_json(value) for key, value in plain}
 
 
 def _tell_all(tree: Tree) -> dict[str, Any]:
@@ -100,11 +111,3 @@ def add_found(checkpoint: Checkpoint, tree: Tree, part: object) -> None:
             raise MalformedError(f"two tensors have the name '{found.name}'")
         else:
             checkpoint.entries[found.name] = found
-
-
-def _add_others(checkpoint: Checkpoint, tree: Tree, found: Found) -> None:
-    """Describe the parts of a training checkpoint that are not listed."""
-    for key, value in found.beside.items():
-        checkpoint.others[key] = tree.describe(value)
-        if not tree.holds_tensors(value):
-            checkpoint.metadata[key] = tree.to_json(value)

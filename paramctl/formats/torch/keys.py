@@ -14,9 +14,7 @@ def name_key(key: object, nesting: int = 0) -> str:
     """
     if type(key) is int:  # the most frequent
         return str(key)
-    if isinstance(key, str):
-        return _quoted(key) if nesting else key
-    if isinstance(key, bytes):
+    if isinstance(key, bytes) or (nesting and isinstance(key, str)):
         return _quoted(key)
     if type(key) is tuple:
         return f"({_list(key, nesting)}{',' * (len(key) == 1)})"

@@ -10,7 +10,7 @@ from paramctl.checkpoint import Checkpoint, Entry, Kind
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict, Global, Object, Pickle
 from paramctl.formats.torch.archive import Archive
-from paramctl.formats.torch.file import FREE_VISITS, foreign_globals
+from paramctl.formats.torch.file import foreign_globals, make_tree
 from paramctl.formats.torch.tree import Tree
 from paramctl.ties import resolve_shared
 
@@ -39,7 +39,7 @@ def read(archive: Archive, pickle: Pickle) -> Checkpoint:
     )
     if not isinstance(pickle.value, Object):
         raise MalformedError("not a TorchScript module, but an archive with constants.pkl")
-    tree = Tree(pickle.value, FREE_VISITS + pickle.end)
+    tree = make_tree(pickle)
     code = Code(archive)
     stack: list[tuple[str, object, int]] = [("", pickle.value, 0)]
     while stack:
