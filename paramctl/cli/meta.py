@@ -17,8 +17,11 @@ from paramctl.views.metadata import (
 )
 
 EXAMPLES = """
-$ paramctl meta sample_models/training.pt
-epoch: 1
+$ paramctl meta sample_models/training.pt epoch
+1
+
+$ paramctl meta sample_models/training.pt optimizer.param_groups.0.lr
+0.001
 
 $ paramctl meta sample_models/gpt2 --format json
 {
