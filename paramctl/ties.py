@@ -4,7 +4,7 @@ Torch files show them by shared storage, safetensors by metadata, `__metadata__[
 as `safetensors.torch.save_model` writes it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
 
@@ -12,14 +12,19 @@ MAX_REACHING = 16  # views at one place; of more, some overlaps go unnoticed
 NO_ALIAS = ("format",)  # metadata keys that other tools give a meaning of their own
 
 
-def resolve_declared(checkpoint: Checkpoint, metadata: Mapping[str, str]) -> None:
-    """List the aliases that `metadata` declares, and take them out of the checkpoint's metadata."""
-    entries = checkpoint.entries
-    for alias, stored in list(metadata.items()):
-        if stored in entries and alias not in entries and alias not in NO_ALIAS:
-            checkpoint.aliases[alias] = checkpoint.aliases.get(stored, stored)
+def resolve_declared(checkpoint: Checkpoint) -> None:
+    """List the aliases that the metadata declares: names whose value is that of a stored tensor.
+
+    Nothing in a file tells a tie from a text that happens to be a tensor's name, so the metadata
+    keeps the pair.
+    """
+    entries, aliases = checkpoint.entries, checkpoint.aliases
+    for alias, stored in checkpoint.metadata.items():
+        if not isinstance(stored, str) or stored not in entries or stored in aliases:
+            continue
+        if alias not in entries and alias not in NO_ALIAS:
+            aliases[alias] = stored
             entries[alias] = entries[stored]._replace(name=alias)
-            checkpoint.metadata.pop(alias, None)
 
 
 def resolve_shared(checkpoint: Checkpoint) -> None:

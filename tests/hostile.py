@@ -9,6 +9,7 @@ from program import Run
 
 MAX_SECONDS = 2.0
 MAX_MEGABYTES = 150.0
+VERBS = (("ls", "--format", "tree"), ("show",), ("meta",))  # beside `ls`, whose rows are the tables
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 PRINTABLE_LINE = re.compile(f"[^{CONTROLS}]*\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hostile import Row
-from safetensors_rows import F32, one
+from safetensors_rows import F32, one, tensor
 
 GPT2 = Path(__file__).parents[1] / "sample_models" / "gpt2"
 INDEX = "model.safetensors.index.json"
@@ -81,6 +81,19 @@ def _twice(folder: Path) -> Path:
     return index(folder, {"w": "x.safetensors", "v": "y.safetensors"})
 
 
+def _not_where_it_is_looked_for(first: str) -> Callable[[Path], Path]:
+    """Make an index by which each of two files holds one tensor; one of them holds both."""
+
+    def make(folder: Path) -> Path:
+        both = f'{F32},"b":{tensor("F32", "[1]", 4, 8)}'
+        (folder / "x.safetensors").write_bytes(one(both, bytes(8), name='"a"'))
+        (folder / "y.safetensors").write_bytes(one(F32, name='"b"'))
+        files = {"a": "x.safetensors", "b": "y.safetensors"}
+        return index(folder, {first: files[first]} | files)
+
+    return make
+
+
 def _other_index(folder: Path) -> Path:
     (folder / "other.json").write_text(json.dumps({"weight_map": {"w": INDEX}}))
     return index(folder, {"w": "other.json"})
@@ -116,6 +129,9 @@ def _long_index(folder: Path) -> Path:
     return path
 
 
+_MANY = [f'"{number}":"a"' for number in range(40_000)]
+_ONE_OF_MANY_TWICE = f'{{"weight_map":{{{",".join([*_MANY, _MANY[-1]])}}}}}'
+
 REFUSED = [
     Row("D01", _outside, 4, "'w' is said to be in '../x.safetensors', not beside the index"),
     Row("D02", _absolute, 4, "not beside the index"),
@@ -128,6 +144,8 @@ REFUSED = [
     Row("D05-folder", _directory, 6, "x.safetensors: not a regular file"),
     Row("D07", _broken_shard, 3, "x.safetensors: truncated"),
     Row("D08", _twice, 3, "tensor 'w' is in two of the files"),
+    Row("D08-a", _not_where_it_is_looked_for("a"), 3, "tensor 'b' is in two of the files"),
+    Row("D08-b", _not_where_it_is_looked_for("b"), 3, "tensor 'b' is in two of the files"),
     Row("D09-none", of_text('{"metadata": {}}'), 3, "it has no weight_map"),
     Row("D09-list", of_map(["a"]), 3, "it has no weight_map"),
     Row("D09-empty", of_map({}), 3, "it has no weight_map"),
@@ -137,6 +155,7 @@ REFUSED = [
     Row("D09-metadata", of_text('{"metadata": 1, "weight_map": {"a": "b"}}'), 3, "not an object"),
     Row("D09-array", of_text('  {"weight_map": [1,2]}'), 3, "it has no weight_map"),
     Row("D10", of_text('{"weight_map":{"a":"x","a":"y"}}'), 3, "holds the key 'a' twice"),
+    Row("D10-last", of_text(_ONE_OF_MANY_TWICE), 3, "holds the key '39999' twice"),
     Row("D11", of_text('{"weight_map":{"a":"x"}'), 3, "index is not JSON"),
     Row("D11-nan", of_text('{"weight_map":NaN}'), 3, "holds NaN, which is not JSON"),
     Row("D11-utf8", of_text(b'{"weight_map":{"a":"\xff"}}'), 3, "not UTF-8: byte 0xff"),

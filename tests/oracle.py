@@ -183,9 +183,7 @@ def assert_same_safetensors(checkpoint: Checkpoint, path: str) -> None:
         aliases = {alias: name for alias, name in metadata.items() if name in stored}
         assert [name for name in checkpoint if name not in aliases] == stored
         assert checkpoint.aliases == aliases
-        assert checkpoint.metadata == {
-            key: value for key, value in metadata.items() if key not in aliases
-        }
+        assert checkpoint.metadata == metadata
         for name, entry in checkpoint.items():
             stored_name = aliases.get(name, name)
             header = file.get_slice(stored_name)

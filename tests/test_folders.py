@@ -15,7 +15,7 @@ def test_aliases_stand_in_the_index_of_a_sharded_model(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     checkpoint = open_model(tmp_path)
     assert (list(checkpoint), checkpoint.aliases) == (["w", "head"], {"head": "w"})
-    assert checkpoint.metadata == {"total_size": 4}
+    assert checkpoint.metadata == {"total_size": 4, "head": "w"}
 
 
 @pytest.mark.parametrize(

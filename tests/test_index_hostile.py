@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostile import Row, assert_refused
+from forks import Forks
+from hostile import VERBS, Row, assert_bounded, assert_refused
 from index_rows import GPT2, REFUSED, hub_cache, index
 from program import PARAMCTL, paramctl
-from safetensors_rows import F32, one
+from safetensors_rows import F32, header, one, tensor
 
 from paramctl import arrays
 from paramctl import open as open_model
@@ -20,6 +21,14 @@ from paramctl.errors import FileError
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.id)
 def test_a_malformed_index_is_refused_in_one_line(row: Row, tmp_path: Path) -> None:
     assert_refused(paramctl("ls", row.write(tmp_path)), row)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.id)
+def test_every_verb_refuses_it(
+    verb: tuple[str, ...], row: Row, tmp_path: Path, forks: Forks
+) -> None:
+    assert_refused(forks.run(*verb, row.write(tmp_path)), row)
 
 
 def test_links_as_in_the_hub_s_cache_are_followed_unless_told_otherwise(tmp_path: Path) -> None:
@@ -62,6 +71,44 @@ def test_files_and_index_that_disagree_are_told(
     run = paramctl("ls", index(tmp_path, weight_map))
     assert run.code == 3
     assert message in run.err
+
+
+@pytest.mark.parametrize("holds", [1, 40_000])
+def test_a_few_complaints_are_told_and_the_rest_counted(holds: int, tmp_path: Path) -> None:
+    entries = [f'"{n}":{tensor("U8", "[1]", n, n + 1)}' for n in range(holds)]
+    (tmp_path / "a.safetensors").write_bytes(header(f"{{{','.join(entries)}}}", bytes(holds)))
+    run = paramctl(
+        "ls", index(tmp_path, dict.fromkeys(map(str, range(40_001 - holds)), "a.safetensors"))
+    )
+    assert (run.code, len(run.out.splitlines()), run.err.count("\n")) == (3, 40_000, 1)
+    assert run.err.count("'") == 2 * 4
+    assert run.err.endswith("; and 39,995 more\n")
+    assert_bounded(run)
+
+
+@pytest.mark.parametrize("present", [["x"], ["x", "y"]])
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_tensor_that_is_in_another_file_than_the_index_says_is_found(
+    first: str, present: list[str], tmp_path: Path
+) -> None:
+    both = f'{F32},"b":{tensor("F32", "[1]", 4, 8)}'
+    files = {"x": one(both, bytes(8), name='"a"'), "y": one(F32, name='"c"')}
+    for name in present:
+        (tmp_path / f"{name}.safetensors").write_bytes(files[name])
+    listed = {"a": "x.safetensors", "b": "y.safetensors"}
+    checkpoint = open_model(index(tmp_path, {first: listed[first]} | listed))
+    assert {entry.layout for entry in checkpoint.values()} == {"strided"}
+    assert [name for name in checkpoint if name in listed] == list({first: 0} | listed)
+    assert "y.safetensors" in checkpoint.complaints[0]
+
+
+@pytest.mark.parametrize("value", [[1], {"w": 1}, None, 1, True])
+def test_metadata_of_an_index_may_be_anything(value: object, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(one(F32))
+    path = index(tmp_path, {"w": "a.safetensors"}, metadata={"x": value, "head": "w"})
+    run = paramctl("ls", path, "--format", "names")
+    assert (run.code, run.out, run.err) == (0, "w\nhead\n", "")
+    assert open_model(path).metadata == {"x": value, "head": "w"}
 
 
 def test_hundreds_of_files_need_few_descriptors(tmp_path: Path) -> None:

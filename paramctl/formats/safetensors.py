@@ -61,7 +61,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         for name, dtype, shape, begin, end in tensors
     }
     checkpoint = Checkpoint(source.name, "safetensors", entries, metadata=metadata)
-    resolve_declared(checkpoint, metadata)
+    resolve_declared(checkpoint)
     return checkpoint
 
 

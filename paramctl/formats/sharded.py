@@ -15,6 +15,7 @@ from paramctl.sources import FileSource, Source
 from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
+MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
 MISSING = Entry("", UNKNOWN, (), None, layout="missing")
 
 
@@ -45,12 +46,20 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     checkpoint = Checkpoint(
         source.name, "sharded", {}, metadata=_metadata(index), holds=f"{len(shards)} files"
     )
+    complaints: list[str] = []
     for shard, names in shards.items():
-        _add_shard(checkpoint, os.path.join(os.path.dirname(source.path), shard), names, options)
-    _check_unlisted(checkpoint, weight_map)
+        path = os.path.join(os.path.dirname(source.path), shard)
+        complaints += _add_shard(checkpoint, path, names, options)
+    complaints += _unlisted(checkpoint, weight_map)
+    checkpoint.complaints = _shorten(complaints)
+    checkpoint.missing = {
+        name: why for name, why in checkpoint.missing.items() if name not in checkpoint.entries
+    }
     in_order = dict.fromkeys(weight_map) | checkpoint.entries
-    checkpoint.entries = {name: checkpoint.entries[name] for name in in_order}
-    resolve_declared(checkpoint, checkpoint.metadata.copy())
+    checkpoint.entries = {
+        name: entry or MISSING._replace(name=name) for name, entry in in_order.items()
+    }
+    resolve_declared(checkpoint)
     return checkpoint
 
 
@@ -75,26 +84,22 @@ def _metadata(index: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _add_shard(checkpoint: Checkpoint, path: str, names: list[str], options: ReadOptions) -> None:
-    """Add one file's tensors: those that the index looks for in it first, in its order."""
+def _add_shard(
+    checkpoint: Checkpoint, path: str, names: list[str], options: ReadOptions
+) -> list[str]:
+    """Add one file's tensors; return what is wrong: the index looks for `names` in it."""
     file = os.path.basename(path)
     if not os.path.lexists(path):
-        checkpoint.complaints += (f"{file} is missing",)
         checkpoint.missing |= dict.fromkeys(names, f"{file} is not there; put it beside the index")
-        held = dict.fromkeys(names, MISSING)
-    else:
-        held = _read_shard(checkpoint, path, options)
-    for name in names:
-        if name not in held:
-            checkpoint.complaints += (f"'{name}' is not in {file}",)
-            checkpoint.missing[name] = (
-                f"{file} does not hold it; index and files do not belong together"
-            )
-        checkpoint.entries[name] = held.pop(name, MISSING)._replace(name=name)
+        return [f"{file} is missing"]
+    held = _read_shard(checkpoint, path, options)
     for name, entry in held.items():
         if name in checkpoint.entries:
             raise MalformedError(f"tensor '{name}' is in two of the files", file=path)
         checkpoint.entries[name] = entry
+    absent = [name for name in names if name not in held]
+    checkpoint.missing |= dict.fromkeys(absent, f"{file} does not hold it, whatever the index says")
+    return [f"'{name}' is not in {file}" for name in absent]
 
 
 def _read_shard(checkpoint: Checkpoint, path: str, options: ReadOptions) -> dict[str, Entry]:
@@ -114,7 +119,14 @@ def _read_shard(checkpoint: Checkpoint, path: str, options: ReadOptions) -> dict
     return dict(shard.entries)
 
 
-def _check_unlisted(checkpoint: Checkpoint, weight_map: dict[str, str]) -> None:
-    for name in checkpoint.entries:
-        if name not in weight_map and name not in checkpoint.aliases:
-            checkpoint.complaints += (f"'{name}' is in a file, but not in the index",)
+def _unlisted(checkpoint: Checkpoint, weight_map: dict[str, str]) -> list[str]:
+    return [
+        f"'{name}' is in a file, but not in the index"
+        for name in checkpoint.entries
+        if name not in weight_map and name not in checkpoint.aliases
+    ]
+
+
+def _shorten(complaints: list[str]) -> tuple[str, ...]:
+    more = len(complaints) - MAX_COMPLAINTS
+    return tuple(complaints[:MAX_COMPLAINTS]) + ((f"and {more:,} more",) if more > 0 else ())

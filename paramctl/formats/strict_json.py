@@ -1,6 +1,7 @@
 """JSON as a file format: what is ambiguous or not in the standard is an error."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from paramctl.errors import MalformedError
@@ -21,8 +22,7 @@ def load_json(data: bytes, what: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+            twice = _first_repeated(key for key, _ in pairs)
             raise MalformedError(f"{what} holds the key '{twice}' twice")
         return members
 
@@ -32,3 +32,12 @@ def load_json(data: bytes, what: str) -> Any:
         raise MalformedError(f"{what} is nested too deeply") from error
     except ValueError as error:
         raise MalformedError(f"{what} is not JSON: {error}") from error
+
+
+def _first_repeated(keys: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise ValueError("no key is repeated")
