@@ -5,7 +5,7 @@ Source: torch/export/pt2_archive and torch/_export/serde/schema.py of torch 2.13
 
 from typing import Any
 
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_NAME, DType
 from paramctl.errors import MalformedError
 from paramctl.formats.strict_json import load_json
@@ -33,21 +33,30 @@ SCALAR_TYPES = {  # schema.py's ScalarType
     30: "float8_e5m2",
     31: "float8_e4m3fnuz",
     32: "float8_e5m2fnuz",
+    33: "float8_e8m0fnu",
+    34: "uint32",
+    35: "uint64",
 }
 
 
 def read(archive: Archive) -> Checkpoint:
-    """List the weights of an exported program.
+    """List the weights of an exported program; those that are pickled by what the index says.
 
     Raises:
         MalformedError: the index of weights is not what torch.export writes.
     """
     checkpoint = Checkpoint(archive.source.name, "torch.export", {}, holds="an exported program")
+    pickles: list[str] = []
     for index in (WEIGHTS, CONSTANTS):
         folder = index.rpartition("/")[0]
         for name, payload in _payloads(archive, index).items():
-            if payload.get("use_pickle") is False:
-                checkpoint.entries[name] = _entry(archive, name, payload, folder)
+            record = f"{folder}/{payload.get('path_name')}"
+            if _is_pickled(name, payload):
+                pickles.append(f"the pickle {record}")
+                _add_pickled(checkpoint, name, payload)
+            else:
+                checkpoint.entries[name] = _stored(_entry(name, payload), archive.storage(record))
+    checkpoint.foreign = tuple(pickles)
     resolve_shared(checkpoint)
     return checkpoint
 
@@ -62,7 +71,22 @@ def _payloads(archive: Archive, index: str) -> dict[str, Any]:
     return payloads
 
 
-def _entry(archive: Archive, name: str, payload: dict[str, Any], folder: str) -> Entry:
+def _is_pickled(name: str, payload: dict[str, Any]) -> bool:
+    is_pickled = payload.get("use_pickle")
+    if type(is_pickled) is not bool:
+        raise MalformedError(f"weight '{name}' has no use_pickle that is true or false")
+    return is_pickled
+
+
+def _add_pickled(checkpoint: Checkpoint, name: str, payload: dict[str, Any]) -> None:
+    """Note what is a pickle of its own: a tensor of a subclass, or an object that is no tensor."""
+    if payload.get("tensor_meta") is None:
+        checkpoint.others[name] = "a pickled object"
+    else:
+        checkpoint.entries[name] = _entry(name, payload)._replace(layout="pickled")
+
+
+def _entry(name: str, payload: dict[str, Any]) -> Entry:
     meta = payload.get("tensor_meta")
     if not isinstance(meta, dict):
         raise MalformedError(f"weight '{name}' has no tensor_meta")
@@ -70,7 +94,7 @@ def _entry(archive: Archive, name: str, payload: dict[str, Any], folder: str) ->
         name,
         _dtype(name, meta.get("dtype")),
         _sizes(name, meta.get("sizes")),
-        archive.storage(f"{folder}/{payload.get('path_name')}"),
+        None,
         _sizes(name, [meta.get("storage_offset")])[0],
         _sizes(name, meta.get("strides")),
         "parameter" if payload.get("is_param") is True else "buffer",
@@ -78,9 +102,13 @@ def _entry(archive: Archive, name: str, payload: dict[str, Any], folder: str) ->
     )
     if len(entry.shape) != len(entry.strides or ()):
         raise MalformedError(f"weight '{name}' has other numbers of sizes and of strides")
-    if entry.storage and entry.extent[1] > entry.storage.nbytes:
-        raise MalformedError(f"weight '{name}' reaches past its record")
     return entry
+
+
+def _stored(entry: Entry, storage: Storage) -> Entry:
+    if entry.extent[1] > storage.nbytes:
+        raise MalformedError(f"weight '{entry.name}' reaches past its record")
+    return entry._replace(storage=storage)
 
 
 def _dtype(name: str, code: object) -> DType:
