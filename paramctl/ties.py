@@ -7,6 +7,7 @@ as `safetensors.torch.save_model` writes it.
 from collections.abc import Iterable
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.grids import Grid, Meetings
 
 MAX_REACHING = 16  # views at one place; of more, some overlaps go unnoticed
 NO_ALIAS = ("format",)  # metadata keys that other tools give a meaning of their own
@@ -36,45 +37,43 @@ def resolve_shared(checkpoint: Checkpoint) -> None:
     for entry in checkpoint.entries.values():
         if entry.storage is not None and entry.storage.nbytes:
             groups.setdefault(entry.storage, []).append(entry)
+    meetings = Meetings()
     for group in groups.values():
         if len(group) > 1:
-            _compare_views(checkpoint, group)
+            _compare_views(checkpoint, group, meetings)
 
 
-def _compare_views(checkpoint: Checkpoint, group: list[Entry]) -> None:
+def _compare_views(checkpoint: Checkpoint, group: list[Entry], meetings: Meetings) -> None:
     views: dict[tuple[object, ...], Entry] = {}
     for entry in group:
         view = (entry.dtype, entry.offset, entry.shape, entry.strides, entry.layout)
         first = views.setdefault(view, entry)
         if first is not entry:
             checkpoint.aliases[entry.name] = first.name
-    _find_overlaps(checkpoint, views.values())
+    _find_overlaps(checkpoint, views.values(), meetings)
 
 
-def _find_overlaps(checkpoint: Checkpoint, views: Iterable[Entry]) -> None:
+def _find_overlaps(checkpoint: Checkpoint, views: Iterable[Entry], meetings: Meetings) -> None:
     """Note for each view that it shares bytes with one that is listed before it."""
     order = {entry.name: place for place, entry in enumerate(views)}
-    reaching: list[Entry] = []  # the views that reach farthest of those that begin before
+    overlaps = checkpoint.overlaps
+    reaching: list[tuple[int, Entry, Grid]] = []  # of the views before, those that end last
     for entry in sorted(views, key=lambda entry: entry.extent):
-        begin, _ = entry.extent
-        reaching = [other for other in reaching if other.extent[1] > begin]
-        for other in reaching:
-            if not _interleave(entry, other):
-                earlier, later = sorted((entry.name, other.name), key=order.__getitem__)
-                checkpoint.overlaps.setdefault(later, earlier)
-        reaching.append(entry)
-        reaching = sorted(reaching, key=lambda other: -other.extent[1])[:MAX_REACHING]
+        begin, end = entry.extent
+        grid = _grid(entry)
+        reaching = [view for view in reaching if view[0] > begin]
+        for _, other, other_grid in reaching:
+            earlier, later = sorted((entry.name, other.name), key=order.__getitem__)
+            if later not in overlaps and meetings.meet(grid, other_grid):
+                overlaps[later] = earlier
+        reaching.append((end, entry, grid))
+        reaching = sorted(reaching, key=lambda view: -view[0])[:MAX_REACHING]
 
 
-def _interleave(one: Entry, other: Entry) -> bool:
-    """Whether two views take different columns of one matrix, so that they share no byte."""
-    columns = []
-    for entry in (one, other):
-        steps = sorted(zip(entry.strides or (), entry.shape, strict=False), reverse=True)
-        row = steps[0][0] if steps else 0
-        width = 1 + sum((size - 1) * stride for stride, size in steps[1:])
-        first = entry.offset % row if row else 0
-        columns.append((row * entry.dtype.bits, first * entry.dtype.bits, width * entry.dtype.bits))
-    (row, first, width), (other_row, other_first, other_width) = sorted(columns)
-    fits = row == other_row and other_first + other_width <= row
-    return fits and first + width <= other_first
+def _grid(entry: Entry) -> Grid:
+    """Return the bits of its storage that an entry's values are."""
+    bits = entry.dtype.bits
+    strides = (1,) if entry.strides is None else entry.strides
+    sizes = (entry.numel,) if entry.strides is None else entry.shape
+    steps = ((bits * stride, size) for stride, size in zip(strides, sizes, strict=True))
+    return Grid(bits * entry.offset, bits, tuple(steps))

@@ -17,10 +17,13 @@ from oracle import (
 )
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
+from torch._export.serde.serialize import _TORCH_TO_SERIALIZE_DTYPE
 from torch.serialization import get_unsafe_globals_in_checkpoint
+from torch.testing._internal.two_tensor import TwoTensor
 
 import paramctl
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
+from paramctl.formats.torch.export import SCALAR_TYPES
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
 
@@ -81,8 +84,35 @@ def test_a_random_safetensors_file(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_overlaps_are_true(seed: int, tmp_path: Path) -> None:
-    assert_true_overlaps(save(random_state(seed, ["float32"]), tmp_path / "random.pt"))
+def test_what_shares_elements_with_what_is_before_it_and_only_that_overlaps(
+    seed: int, tmp_path: Path
+) -> None:
+    checkpoint = save(random_state(seed, ["float32"]), tmp_path / "random.pt")
+    assert_true_overlaps(checkpoint)
+    views = [name for name in checkpoint if name not in checkpoint.aliases]
+    elements = [touched(checkpoint[name]) for name in views]
+    assert checkpoint.overlaps.keys() == {
+        name for place, name in enumerate(views) if elements[place] & set().union(*elements[:place])
+    }
+
+
+BASE = torch.rand(4, 5, 6)
+APART = {
+    "every other column": (BASE[0, :, ::2], BASE[0, :, 1::2]),
+    "every other of an odd number": (BASE[:, :, 0][:, ::2], BASE[:, :, 0][:, 1::2]),
+    "of one row of each": (BASE[:, 0, 1::2], BASE[:, 0, ::2]),
+    "permuted": (BASE.permute(2, 0, 1)[1], BASE.permute(2, 0, 1)[0]),
+    "blocks": (BASE[:2, :3, :2], BASE[:2, :3, 2:], BASE[:2, 3:], BASE[2:, ::2, 1:3]),
+    "parts of complex numbers": ((c := torch.rand(3, dtype=torch.complex64)).real, c.imag),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_views_that_share_no_byte_do_not_overlap(name: str, tmp_path: Path) -> None:
+    state = {str(place): view for place, view in enumerate(APART[name])}
+    checkpoint = save(state, tmp_path / "apart.pt")
+    assert len({entry.storage for entry in checkpoint.values()}) == 1
+    assert checkpoint.overlaps == {}
 
 
 def test_every_view_that_overlaps_one_before_it_is_told(tmp_path: Path) -> None:
@@ -221,6 +251,32 @@ def test_an_exported_program(name: str, argument: Tensor, tmp_path: Path) -> Non
         assert entry.kind == ("parameter" if isinstance(tensor, nn.Parameter) else "buffer")
         assert entry.shape == tuple(tensor.shape)
         assert_same_values(entry, tensor)
+
+
+def test_the_codes_of_types_are_those_of_torch_export() -> None:
+    codes = {code.value: str(dtype) for dtype, code in _TORCH_TO_SERIALIZE_DTYPE.items()}
+    assert {code: f"torch.{name}" for code, name in SCALAR_TYPES.items()} == codes
+
+
+def export(buffer: Tensor, path: Path) -> Checkpoint:
+    net = nn.Linear(2, 1)
+    net.register_buffer("buffer", buffer)
+    torch.export.save(torch.export.export(net, (torch.rand(2),)), path)
+    return paramctl.open(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint32, torch.uint64, torch.float8_e8m0fnu])
+def test_an_exported_buffer_of_a_rare_type(dtype: torch.dtype, tmp_path: Path) -> None:
+    buffer = torch.arange(24, dtype=torch.uint8).view(dtype)
+    assert_same_values(export(buffer, tmp_path / "exported.pt2")["buffer"], buffer)
+
+
+def test_what_an_exported_program_pickles_is_listed_and_named_as_code(tmp_path: Path) -> None:
+    pair = TwoTensor(torch.rand(3, 2), torch.rand(3, 2))  # type: ignore[no-untyped-call]
+    checkpoint = export(pair, tmp_path / "exported.pt2")
+    entry = checkpoint["buffer"]
+    assert (entry.dtype.name, entry.shape, entry.layout) == ("float32", (3, 2), "pickled")
+    assert checkpoint.foreign == ("the pickle data/weights/weight_0",)
 
 
 @pytest.mark.parametrize("seed", range(5))
