@@ -59,15 +59,22 @@ def imports_of(path: Path) -> set[str]:
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
+        for statement in node.body
+        for inner in ast.walk(statement)
     }
     found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in skipped:
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
-            known = {module_name(file) for file in PACKAGE.rglob("*.py")}
-            found |= (submodules & known) or {node.module}
+        if id(node) not in skipped:
+            found |= imported_by(node)
     return {name for name in found if name.split(".")[0] == "paramctl"}
+
+
+def imported_by(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return {f"{node.module}.{alias.name}" for alias in node.names} & KNOWN or {node.module}
+    return set()
 
 
 def floor_of(module: str) -> int:
@@ -80,6 +87,23 @@ def floor_of(module: str) -> int:
 
 
 FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+KNOWN = set(FILES)
+
+
+@pytest.mark.parametrize(
+    ("code", "imported"),
+    [
+        ("import paramctl.ties", {"paramctl.ties"}),
+        ("def f():\n import os, paramctl.ties as t", {"paramctl.ties"}),
+        ("from paramctl import ties", {"paramctl.ties"}),
+        ("from paramctl.ties import NO_ALIAS", {"paramctl.ties"}),
+        ("if TYPE_CHECKING:\n import paramctl.cli\n from paramctl import views", set()),
+        ("if TYPE_CHECKING:\n pass\nelse:\n from paramctl import ties", {"paramctl.ties"}),
+    ],
+)
+def test_every_way_to_import_is_seen(code: str, imported: set[str], tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text(code)
+    assert imports_of(tmp_path / "module.py") == imported
 
 
 @pytest.mark.parametrize("module", FILES)
