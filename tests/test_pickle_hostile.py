@@ -25,8 +25,9 @@ from pickle_bytes import (
 )
 from pickle_rows import CYCLE, DEEP, DOUBLED, alone
 
-from paramctl.errors import ParamctlError
+from paramctl.errors import MalformedError, ParamctlError
 from paramctl.formats import open_checkpoint
+from paramctl.formats.torch import tensors
 from paramctl.formats.torch.tensors import BUILDERS
 from paramctl.views.rows import make_rows, total
 from paramctl.views.text import json_text
@@ -71,6 +72,22 @@ SOUND_ARGUMENTS = {
     "torch.Size": (b"](K\x01e",),
 }
 """What torch gives each of its functions: of all of them, or the sweep below misses one."""
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_wrong_number_of_arguments_is_the_file_s_fault(name: str) -> None:
+    for count in (9, 10):
+        with pytest.raises(MalformedError, match=f"{name} has {count} arguments"):
+            BUILDERS[name]((None,) * count)
+
+
+def test_an_error_of_ours_is_not_the_file_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(tensors, "_strided", fail)
+    with pytest.raises(TypeError, match="a bug"):
+        BUILDERS["torch._utils._rebuild_tensor"]((None,) * 4)
 
 
 @pytest.mark.parametrize("row", pickle_rows.REFUSED + legacy_rows.REFUSED, ids=lambda row: row.id)

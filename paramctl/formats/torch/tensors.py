@@ -6,6 +6,7 @@ Source: torch/_utils.py and torch/_tensor.py of torch 2.13.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from typing import Any
 
 from paramctl.checkpoint import Entry
@@ -218,14 +219,16 @@ def _size(sizes: Any = ()) -> tuple[int, ...]:
 
 def _spread(describe: Callable[..., Any], name: str) -> Callable[[object], Any]:
     """Make a builder that takes the arguments as one tuple and refuses a wrong number of them."""
+    parameters = signature(describe).parameters.values()
+    least = sum(parameter.default is parameter.empty for parameter in parameters)
+    most = len(parameters)
 
     def build(arguments: object) -> Any:
         if not isinstance(arguments, tuple):
             raise MalformedError(f"{name} has no tuple of arguments")
-        try:
-            return describe(*arguments)
-        except TypeError as error:
-            raise MalformedError(f"{name} has {len(arguments)} arguments") from error
+        if not least <= len(arguments) <= most:
+            raise MalformedError(f"{name} has {len(arguments)} arguments")
+        return describe(*arguments)
 
     return build
 
