@@ -20,7 +20,9 @@ from paramctl import open as open_model
 from paramctl.views.escaping import escape
 from paramctl.views.metadata import read_metadata, text_metadata
 from paramctl.views.rows import Row, make_rows, total
+from paramctl.views.separators import ASCII_SEPARATOR
 from paramctl.views.sorting import natural_key
+from paramctl.views.summary import header_line
 from paramctl.views.tree import Line, flat_lines
 from paramctl.views.tree_table import print_lines
 from paramctl.views.units import format_bytes
@@ -129,6 +131,18 @@ def test_metadata_in_a_string_is_opened(tmp_path: Path) -> None:
     assert (
         json.loads(paramctl("meta", tmp_path / "m", "--format", "json").out)["config"]["lr"] == 0.1
     )
+
+
+def test_a_pair_that_looks_like_a_tie_is_listed_and_shown(tmp_path: Path) -> None:
+    pairs = '{"monitor":"weight","chain":"monitor","note":"nothing"}'
+    (tmp_path / "m").write_bytes(header(f'{{"__metadata__":{pairs},"weight":{F32}}}', bytes(4)))
+    run = paramctl("ls", tmp_path / "m")
+    assert [line.split("\t")[::7] for line in run.out.splitlines()] == [
+        ["weight", "-"],
+        ["monitor", "weight"],
+    ]
+    run = paramctl("meta", tmp_path / "m")
+    assert (run.out, run.err) == ("monitor: weight\nchain: monitor\nnote: nothing\n", "")
 
 
 def test_no_metadata_is_said_aside(tmp_path: Path) -> None:
@@ -247,6 +261,12 @@ def test_the_header_says_what_a_torch_file_holds(value: object, holds: str, tmp_
     torch.save(value, tmp_path / "m.pt")
     run = paramctl("ls", tmp_path / "m.pt", "--format", "tree")
     assert run.out.splitlines()[0].split("  ·  ")[2] == holds
+
+
+def test_the_header_can_be_written_in_ascii() -> None:
+    line = header_line(open_model(SAMPLES / "training.pt"), ASCII_SEPARATOR)
+    assert line.isascii()
+    assert line.split("  -  ")[1] == "torch zip"
 
 
 def test_objects_in_metadata_are_told_by_their_class(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ class Row(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over the rows, what is tied or overlaps counted once.
+    """Sums over the rows, what is tied counted once.
 
-    `stored` counts the bytes of the storages, `logical` those that the shapes take.
+    Views that overlap count each with all of their values. `stored` counts the bytes of the
+    storages, each once, `logical` those that the shapes take.
     """
 
     parameters: int

@@ -3,13 +3,14 @@
 from paramctl.checkpoint import Checkpoint
 from paramctl.views.escaping import escape
 from paramctl.views.rows import Totals
+from paramctl.views.separators import UNICODE_SEPARATOR
 from paramctl.views.units import count_noun, format_bytes
 
 MAX_OTHERS = 6
 ABRIDGED = "abridged: --no-fold shows all, --depth N the layers, an address a part\n"
 
 
-def header_line(checkpoint: Checkpoint) -> str:
+def header_line(checkpoint: Checkpoint, separator: str = UNICODE_SEPARATOR) -> str:
     """Say which file this is, in which format, what of it is listed and what else is in it."""
     facts = [checkpoint.file, checkpoint.format]
     if checkpoint.holds:
@@ -20,7 +21,7 @@ def header_line(checkpoint: Checkpoint) -> str:
         more = len(others) - MAX_OTHERS
         listed = ", ".join(others[:MAX_OTHERS]) + (f", and {more} more" if more > 0 else "")
         facts.append(f"also {listed}")
-    return escape("  ·  ".join(facts))
+    return escape(separator.join(facts))
 
 
 def total_line(totals: Totals) -> str:
