@@ -136,12 +136,6 @@ class Checkpoint(Mapping[str, Entry]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
-    def tied_to(self, name: str) -> tuple[str, ...]:
-        """Return the other names of the storage that `name` is a name of, in order."""
-        first = self.aliases.get(name, name)
-        group = [first, *(alias for alias, stored in self.aliases.items() if stored == first)]
-        return tuple(other for other in group if other != name)
-
     def __len__(self) -> int:
         return len(self.entries)
 

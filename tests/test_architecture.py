@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paramctl"
 FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
-    ["paramctl.grids", "paramctl.layers", "paramctl.sources"],
+    ["paramctl.grids", "paramctl.groups", "paramctl.layers", "paramctl.sources"],
     ["paramctl.checkpoint", "paramctl.widening"],
     ["paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],

@@ -12,6 +12,7 @@ from torch import nn
 
 import paramctl
 from paramctl.checkpoint import ReadOptions
+from paramctl.groups import Groups
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 STATE_DICTS = ["mlp.pt", "rgnet.pt", "shared.pt", "legacy.pt"]
@@ -68,7 +69,7 @@ def test_the_shared_layer_is_tied_in_both_formats() -> None:
     for name in ("shared.pt", "shared.safetensors"):
         checkpoint = paramctl.open(SAMPLES / name)
         assert checkpoint.aliases == {"4.weight": "2.weight", "4.bias": "2.bias"}
-        assert checkpoint.tied_to("2.weight") == ("4.weight",)
+        assert Groups(checkpoint.aliases).others("2.weight") == ("4.weight",)
         assert checkpoint.overlaps == {}
 
 

@@ -27,6 +27,7 @@ from paramctl import open as open_model
 from paramctl.addresses import Match
 from paramctl.checkpoint import Checkpoint, Entry, Storage
 from paramctl.errors import MalformedError
+from paramctl.groups import Groups
 from paramctl.slices import Index
 from paramctl.views.json_values import json_blocks, nested_lists
 from paramctl.views.shown import Shown
@@ -127,14 +128,16 @@ def test_json_of_endless_empty_lists_begins_at_once() -> None:
 
 def shown(*entries: Entry) -> list[Shown]:
     checkpoint = Checkpoint("file", "format", {entry.name: entry for entry in entries})
-    return [Shown.of(checkpoint, Match(name, ())) for name in checkpoint]
+    return [
+        Shown.of(checkpoint, Match(name, ()), Groups(checkpoint.aliases)) for name in checkpoint
+    ]
 
 
 def part_of(path: Path, index: Index = ()) -> Shown:
     """Take a part of the only tensor of a file."""
     checkpoint = open_model(path)
     (name,) = checkpoint
-    return Shown.of(checkpoint, Match(name, index))
+    return Shown.of(checkpoint, Match(name, index), Groups(checkpoint.aliases))
 
 
 def printed(part: Shown) -> str:

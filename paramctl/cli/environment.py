@@ -133,8 +133,21 @@ class Environment:
         """The strokes of trees that the output's encoding has."""
         from paramctl.views.tree import ASCII_GUIDES, UNICODE_GUIDES  # noqa: PLC0415 (for trees)
 
-        is_unicode = self.out.encoding.lower().startswith("utf")
-        return UNICODE_GUIDES if is_unicode else ASCII_GUIDES
+        return UNICODE_GUIDES if self._is_unicode else ASCII_GUIDES
+
+    @property
+    def separator(self) -> str:
+        """What stands between facts, in the output's encoding."""
+        from paramctl.views.separators import (  # noqa: PLC0415 (only for people)
+            ASCII_SEPARATOR,
+            UNICODE_SEPARATOR,
+        )
+
+        return UNICODE_SEPARATOR if self._is_unicode else ASCII_SEPARATOR
+
+    @property
+    def _is_unicode(self) -> bool:
+        return self.out.encoding.lower().startswith("utf")
 
     def console(self) -> "Console":
         """Return a Rich console on standard output."""

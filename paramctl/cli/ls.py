@@ -140,6 +140,6 @@ class Listing(NamedTuple):
         from paramctl.views.tree_table import print_lines  # noqa: PLC0415 (loads rich)
 
         environment = self.environment
-        environment.write(header_line(self.checkpoint) + "\n")
+        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
         print_lines(environment.console(), lines, environment.width)
         environment.write(remark + total_line(total(self.checkpoint, self.rows)) + "\n")

@@ -9,6 +9,7 @@ from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ModelAndAddresses, Reading
 from paramctl.errors import UsageError, blaming
+from paramctl.groups import Groups
 
 if TYPE_CHECKING:
     from paramctl.views.shown import Shown
@@ -55,8 +56,9 @@ def run(
         matches = [Match(name, ()) for name in names]
     from paramctl.views.shown import Shown  # noqa: PLC0415 (loads numpy)
 
+    groups = Groups(checkpoint.aliases)
     with blaming(checkpoint.file):
-        shown = [Shown.of(checkpoint, match) for match in matches]
+        shown = [Shown.of(checkpoint, match, groups) for match in matches]
         _write(environment, shown, form)
 
 
@@ -64,7 +66,7 @@ def _write(environment: Environment, shown: "list[Shown]", form: ValueFormat) ->
     from paramctl.views import json_values, values  # noqa: PLC0415 (loads numpy)
 
     if form == "text":
-        for place, text in enumerate(values.texts(shown)):
+        for place, text in enumerate(values.texts(shown, environment.separator)):
             environment.write(("\n" if place else "") + text + "\n")
     elif form == "json":
         for text in json_values.json_blocks(shown):

@@ -7,6 +7,7 @@ from paramctl.addresses import Match
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import LimitError, UsageError
+from paramctl.groups import Groups
 from paramctl.slices import Index, select
 
 BY_ROWS = ("crow_indices", "col_indices", "values")
@@ -42,7 +43,7 @@ class Shown(NamedTuple):
     lack: str = ""
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, match: Match) -> "Shown":
+    def of(cls, checkpoint: Checkpoint, match: Match, groups: Groups) -> "Shown":
         """Take the part of a parameter that an address names.
 
         Raises:
@@ -50,7 +51,7 @@ class Shown(NamedTuple):
         """
         entry = checkpoint.entries[match.name]
         part = select(entry, match.slices) if entry.layout in SLICED else entry
-        tied = checkpoint.tied_to(match.name)
+        tied = groups.others(match.name)
         parts = _name_parts(part)
         return cls(entry, match.slices, part, tied, parts, _lack(checkpoint, match, parts))
 

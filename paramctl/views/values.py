@@ -10,14 +10,15 @@ from paramctl.dtypes import UNKNOWN
 from paramctl.errors import LimitError, UsageError
 from paramctl.slices import Index
 from paramctl.views.escaping import escape
+from paramctl.views.separators import UNICODE_SEPARATOR
 from paramctl.views.shown import Shown
 from paramctl.views.sparse import SPARSE, format_sparse
 from paramctl.views.tensors import format_tensor
 
-SEPARATOR = "  ·  "
+MAX_TIED = 8  # names that a line tells of
 
 
-def texts(shown: Sequence[Shown]) -> Iterator[str]:
+def texts(shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR) -> Iterator[str]:
     """Yield a line of facts for each, then the values as torch prints them, or why there are none.
 
     Raises:
@@ -32,7 +33,7 @@ def texts(shown: Sequence[Shown]) -> Iterator[str]:
             if len(shown) == 1:
                 raise
             text = error.render(escape)
-        yield f"{facts(value)}\n{text}"
+        yield f"{separator.join(facts(value))}\n{text}"
 
 
 def _format(shown: Shown) -> str:
@@ -45,7 +46,7 @@ def _format(shown: Shown) -> str:
     return format_tensor(shown.part)
 
 
-def facts(shown: Shown) -> str:
+def facts(shown: Shown) -> list[str]:
     """Say what is shown: name, shape, dtype, kind, gradient, ties."""
     entry = shown.entry
     of_whole = f" of {list(entry.shape)}" if shown.slices else ""
@@ -63,8 +64,10 @@ def facts(shown: Shown) -> str:
         "grad: none stored",
     ]
     if shown.tied:
-        said.append("tied to " + ", ".join(map(escape, shown.tied)))
-    return SEPARATOR.join(said)
+        more = len(shown.tied) - MAX_TIED
+        listed = ", ".join(map(escape, shown.tied[:MAX_TIED]))
+        said.append(f"tied to {listed}" + (f" and {more:,} more" if more > 0 else ""))
+    return said
 
 
 def format_index(index: Index) -> str:
