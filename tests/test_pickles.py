@@ -580,8 +580,8 @@ ROWS: dict[str, list[Row]] = {
     ],
     "C20": [
         (b"cos\nsy stem\n.", MalformedError, r"GLOBAL: the name 'sy stem', .* \(offset 0"),
-        (b"c\x1b]0;x\x07\na\n.", MalformedError, r"GLOBAL: the name '\\x1b\]0;x\\x07'"),
-        ("co\u202es\na\n.".encode(), MalformedError, r"the name 'o\\u202es'"),
+        (b"c\x1b]0;x\x07\na\n.", MalformedError, "GLOBAL: the name '\x1b\\]0;x\x07'"),
+        ("co\u202es\na\n.".encode(), MalformedError, "the name 'o\u202es'"),
         (b"c\n\n.", MalformedError, r"GLOBAL: the name ''"),
         (b"Ncos\n\xff\n.", MalformedError, r"GLOBAL: text that is not UTF-8 \(offset 1\)"),
         (b"c" + b"a" * 1_000_000 + b"\na\n.", MalformedError, r"more than 1024 bytes"),
