@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from oracle import (
     TORCH_WARNINGS,
     assert_same,
     assert_same_safetensors,
+    assert_same_tensor,
     assert_same_values,
     shared_views,
 )
@@ -158,6 +160,35 @@ def test_a_module_that_safetensors_saves(name: str, tmp_path: Path) -> None:
 def test_an_unusual_state_dict(name: str, tmp_path: Path) -> None:
     path = tmp_path / "unusual.pt"
     assert_same(save(STATES[name](), path), load(path))
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("columns", [8, 3])
+def test_elements_that_share_a_byte(legacy: bool, columns: int, tmp_path: Path) -> None:  # noqa: FBT001 (a row)
+    rows = torch.rand(4, columns), torch.ones(4), torch.zeros(4)
+    saved = torch.quantize_per_channel(*rows, 0, torch.quint4x2)
+    entry = save({"q": saved}, tmp_path / "q.pt", legacy=legacy)["q"]
+    assert (entry.dtype.name, entry.shape) == ("quint4x2", (4, columns))
+    assert entry.storage
+    assert entry.storage.nbytes == saved.untyped_storage().nbytes()
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning")
+def test_the_packed_parameters_of_a_quantized_module(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    quantize: Any = torch.ao.quantization.quantize_dynamic
+    quantized = quantize(net, {nn.Linear}, dtype=torch.qint8)
+    checkpoint = save(quantized, tmp_path / "quantized.pt")
+    packed = "_packed_params._packed_params"
+    expected = {
+        f"{place}.{packed}.{part}": tensor
+        for place in (0, 2)
+        for part, tensor in enumerate((quantized[place].weight(), quantized[place].bias()))
+    }
+    assert list(checkpoint) == list(expected)
+    for name, tensor in expected.items():
+        assert_same_tensor(checkpoint[name], tensor)
+    assert "torch.ScriptObject" in checkpoint.foreign
 
 
 @pytest.mark.parametrize("name", MODULES)

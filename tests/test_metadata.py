@@ -6,6 +6,7 @@ import enum
 import json
 import pathlib
 import pickle
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,37 @@ def test_ls_of_a_plain_value_points_to_meta(key: str, tmp_path: Path) -> None:
     path = saved({"model": mlp().state_dict(), "epoch": 3, "losses": [1.5], "arch": "x"}, tmp_path)
     run = paramctl("ls", path, "--key", key)
     assert (run.code, run.out) == (2, "")
-    assert f"'{key}' is no part with tensors; 'paramctl meta {path} {key}' shows it" in run.err
+    assert f"'{key}' is no part with tensors; see it with: paramctl meta {path} {key}\n" in run.err
     assert paramctl("meta", path, key).code == 0
+
+
+@pytest.mark.parametrize("key", ["my arch", "it's", "config", "scheduler"])
+def test_the_way_to_meta_can_be_pasted_into_a_shell(key: str, tmp_path: Path) -> None:
+    plain = {
+        "my arch": "x",
+        "it's": 1,
+        "config": {"depth": 2},
+        "scheduler": collections.OrderedDict(),
+    }
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    run = paramctl("ls", saved({"model": mlp().state_dict()} | plain, folder), "--key", key)
+    assert (run.code, run.out) == (2, "")
+    _, verb, *arguments = shlex.split(run.err.partition("see it with: ")[2])
+    assert (verb, arguments) == ("meta", [str(folder / "m.pt"), key])
+
+
+def test_a_storage_is_told_by_its_bytes(tmp_path: Path) -> None:
+    storages = {"s": torch.ones(5).untyped_storage(), "l": [torch.ones(1).untyped_storage()]}
+    path = saved({"w": torch.ones(2)} | storages | {"d": torch.float16}, tmp_path)
+    header = paramctl("ls", path, "--format", "tree").out.splitlines()[0]
+    assert header.endswith("also s: a storage of 20 bytes, l: 1 value, d: torch.float16")
+    assert told(path) == {
+        "w": "float32 [2]",
+        "s": "a storage of 20 bytes",
+        "l": ["a storage of 4 bytes"],
+        "d": "torch.float16",
+    }
 
 
 def test_a_state_dict_has_no_metadata(tmp_path: Path) -> None:

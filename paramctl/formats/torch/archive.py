@@ -2,7 +2,7 @@
 
 from paramctl.checkpoint import Storage
 from paramctl.errors import MalformedError
-from paramctl.formats.torch.storages import TypedStorage, read_storage_id
+from paramctl.formats.torch.storages import TypedStorage, count_bytes, read_storage_id
 from paramctl.formats.zip_members import open_member, read_member
 from paramctl.formats.zips import read_directory
 from paramctl.sources import Source
@@ -77,7 +77,7 @@ class Archive:
         """
         dtype, key, numel, _ = read_storage_id(pid)
         storage = self.storage(f"data/{key}")
-        if (numel * dtype.bits + 7) // 8 != storage.nbytes:
+        if count_bytes(numel, dtype) != storage.nbytes:
             raise MalformedError(
                 f"storage '{key}' of {numel} {dtype.name} does not fit its record of "
                 f"{storage.nbytes} bytes"

@@ -47,7 +47,8 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     found = _find(tree, options)
     add_found(checkpoint, tree, found.part)
     checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
-    if not checkpoint.entries and not isinstance(found.part, Dict) and not is_module(found.part):
+    may_be_empty = is_module(found.part) or (isinstance(found.part, Dict) and not options.key)
+    if not checkpoint.entries and not may_be_empty:
         raise _no_tensors(checkpoint.file, options.key)
     checkpoint.others = {key: tree.describe(value) for key, value in found.beside.items()}
     checkpoint.metadata = _tell_all(tree) if options.nested else _tell_plain(tree, found)
@@ -77,7 +78,9 @@ def _tell_all(tree: Tree) -> dict[str, Any]:
 def _no_tensors(file: str, key: str) -> ParamctlError:
     if not key:
         return MalformedError("a pickle without tensors")
-    hint = f"'paramctl meta {file} {key}' shows it"
+    import shlex  # noqa: PLC0415 (only for the error)
+
+    hint = f"see it with: {shlex.join(['paramctl', 'meta', file, key])}"
     return AddressError(f"'{key}' is no part with tensors", hint=hint)
 
 

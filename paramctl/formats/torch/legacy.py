@@ -19,7 +19,7 @@ from paramctl.formats.pickles import (
     read_pickle,
 )
 from paramctl.formats.torch.file import list_model
-from paramctl.formats.torch.storages import TypedStorage, read_storage_id
+from paramctl.formats.torch.storages import TypedStorage, count_bytes, read_storage_id
 from paramctl.formats.torch.tensors import BUILDERS
 from paramctl.sources import Source
 
@@ -74,7 +74,7 @@ class Storages:
                     f"storage '{key}' has {count} elements, the objects say {numel}",
                     where=f"offset {position}",
                 )
-            nbytes = numel * dtype.bits // 8
+            nbytes = count_bytes(numel, dtype)
             self._placed[key] = Storage(source, position + 8, nbytes, key, head.big_endian)
             position += 8 + nbytes
         if position != source.size:
@@ -106,7 +106,7 @@ def _view(storage: Storage, dtype: DType, view: object) -> Storage:
         raise MalformedError(
             f"view {label(key)} of storage '{storage.key}' is not two whole numbers"
         )
-    begin, nbytes = offset * dtype.bits // 8, numel * dtype.bits // 8
+    begin, nbytes = count_bytes(offset, dtype), count_bytes(numel, dtype)
     if begin + nbytes > storage.nbytes:
         raise MalformedError(f"view '{key}' reaches past the end of storage '{storage.key}'")
     return storage._replace(

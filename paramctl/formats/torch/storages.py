@@ -3,8 +3,9 @@
 Source: torch/storage.py and `persistent_id` in torch/serialization.py of torch 2.13.
 """
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from paramctl.checkpoint import Storage
 from paramctl.dtypes import BY_NAME, DType
@@ -34,11 +35,20 @@ STORAGE_DTYPES = {
 STORAGE_MODULES = ("torch", "torch.storage", "torch.cuda")
 
 
-class TypedStorage(NamedTuple):
-    """A storage and the type that its class gives its elements."""
+@dataclass(slots=True)
+class TypedStorage:
+    """A storage and the type that its class gives its elements; no tuple, which holds values."""
 
     storage: Storage
     dtype: DType
+
+
+def count_bytes(numel: int, dtype: DType) -> int:
+    """Return the bytes of a storage: each of its elements takes whole ones.
+
+    A `quint4x2` takes one there, and holds two of a tensor's elements.
+    """
+    return numel * max(1, dtype.bits // 8)
 
 
 @cache

@@ -34,8 +34,7 @@ def _strided(
     shape, strides = _sizes(shape, "shape"), _sizes(strides, "strides")
     if len(shape) != len(strides):
         raise MalformedError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
-    storage, storage_type = typed
-    dtype = dtype or storage_type
+    storage, dtype = typed.storage, dtype or typed.dtype
     numel, last = 1, offset
     for size, stride in zip(shape, strides, strict=True):
         numel *= size

@@ -14,6 +14,7 @@ from paramctl.errors import LimitError
 from paramctl.formats.pickles import Dict, Global, Object, label
 from paramctl.formats.torch.keys import name_key
 from paramctl.formats.torch.scalars import read_scalar
+from paramctl.formats.torch.storages import TypedStorage
 
 MAKERS = ("_reconstruct", "_reconstructor")  # numpy's and copyreg's
 MAX_DEPTH = 256
@@ -86,10 +87,10 @@ class Tree:
         if self.holds_tensors(value):
             tensors = sum(isinstance(found, Entry) for found in self.walk(value))
             return f"{tensors:,} tensor{'s'[: tensors != 1]}"
-        if isinstance(value, bytes):
-            return f"{len(value)} bytes"
         if isinstance(value, CONTAINERS):
             return self._describe_container(value)
+        if isinstance(value, (bytes, TypedStorage)):
+            return _describe_bytes(value)
         text = label(value)
         return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
 
@@ -126,8 +127,8 @@ class Tree:
 
     def _to_words(self, value: object) -> Any:
         """Return a number of numpy's, and of anything else what it is in words."""
-        if isinstance(value, bytes):
-            return f"{len(value)} bytes"
+        if isinstance(value, (bytes, TypedStorage)):
+            return _describe_bytes(value)
         if not isinstance(value, Object):
             return label(value)
         number = read_scalar(value)
@@ -148,6 +149,8 @@ class Tree:
             return []
         if is_module(node):
             return self._module_items(node)
+        if _is_script_object(node):
+            return self.items(_elements(node))
         pairs: list[Child] = [(self._name(key), value, None) for key, value in node.pairs]
         elements = [(str(place), value, None) for place, value in enumerate(node.elements)]
         return [*self._state(node), *pairs, *elements]
@@ -160,11 +163,13 @@ class Tree:
 
     def _module_items(self, module: Object) -> list[Child]:
         parts = _state_of(module)
-        return [
+        named = [
             (name, value, kind)
             for part, kind in MODULE_PARTS
             for name, value, _ in self.items(parts[part])
         ]
+        packed = [(name, part, None) for name, part in parts.items() if _is_script_object(part)]
+        return [*named, *packed]
 
     def _name(self, key: object) -> str:
         name = name_key(key)
@@ -204,7 +209,9 @@ def _has_attributes(value: object) -> bool:
 
 
 def _elements(value: object) -> object:
-    """Return what a deque or the like holds; any other value as it is."""
+    """Return what a deque, a script object or the like holds; any other value as it is."""
+    if isinstance(value, Object) and _is_script_object(value):
+        return value.state[0]  # type: ignore[index]
     if isinstance(value, Object) and value.elements and not _has_attributes(value):
         return value.elements
     return value
@@ -224,6 +231,25 @@ def _class_of(value: Object) -> str:
 def is_module(value: object) -> bool:
     """Whether a pickled object is a `torch.nn.Module`: its state holds the three dictionaries."""
     return {part for part, _ in MODULE_PARTS} <= _state_of(value).keys()
+
+
+def _is_script_object(value: object) -> bool:
+    """Whether a value is an object of torch's in C++: its state, and the name of its class.
+
+    In a quantized layer it holds the tensors.
+    """
+    return (
+        isinstance(value, Object)
+        and label(value.function) == "torch.ScriptObject"
+        and type(value.state) is tuple
+        and len(value.state) == 2
+    )
+
+
+def _describe_bytes(value: bytes | TypedStorage) -> str:
+    if isinstance(value, TypedStorage):
+        return f"a storage of {value.storage.nbytes} bytes"
+    return f"{len(value)} bytes"
 
 
 def _named(entry: Entry, name: str, kind: Kind | None) -> Entry:
