@@ -11,21 +11,24 @@ A name is itself before it is anything else. What does not print is typed as a l
 """
 
 import re
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import NamedTuple, NoReturn
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
-from paramctl.errors import AddressError, find_closest
+from paramctl.errors import AddressError
 from paramctl.layers import Layer, build_layers
-from paramctl.patterns import RANGE, follow, split_parts
-from paramctl.slices import Index, Step
+from paramctl.patterns import RANGE
+from paramctl.slices import Index
+from paramctl.walks import Walk, parse_index
 
 _RANGE = re.compile(RANGE)
-_PIECE = re.compile(rf"((?:[^\[\]]|{RANGE})+)|\[([^\[\]]*)\]")
-_INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 _ESCAPE = re.compile(
     r"\\(?:[\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})",
 )
+
+Found = TypeVar("Found")
 
 
 class Match(NamedTuple):
@@ -41,25 +44,7 @@ def resolve(names: Collection[str], address: str) -> list[Match]:
     Raises:
         AddressError: it does not parse, or names nothing; says the closest names.
     """
-    if not address:
-        raise AddressError("an empty address", hint="name a layer or a parameter")
-    try:
-        return _resolve(names, address)
-    except AddressError:
-        plain = _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), address)
-        if plain != address:
-            with suppress(AddressError):
-                return _resolve(names, plain)
-        raise
-
-
-def _resolve(names: Collection[str], address: str) -> list[Match]:
-    found = _resolve_literally(names, address)
-    if not found and address.endswith("]"):
-        base, bracket, index = address.rpartition("[")
-        if base in names and not _RANGE.fullmatch(bracket + index):
-            return [Match(base, parse_index(index[:-1], address, len(base) + 1))]
-    return found or _Walk(names, address).matches()
+    return Resolver(names).matches(address)
 
 
 def resolve_all(names: Collection[str], addresses: Collection[str]) -> list[str]:
@@ -71,128 +56,120 @@ def resolve_all(names: Collection[str], addresses: Collection[str]) -> list[str]
     if not addresses:
         return list(names)
     chosen = set()
+    resolver = Resolver(names)
     for address in addresses:
-        for name, slices in resolve(names, address):
+        for name, slices in resolver.matches(address):
             if slices:
                 raise AddressError(f"'{address}' is a slice", hint=f"name the parameter: {name}")
             chosen.add(name)
     return [name for name in names if name in chosen]
 
 
-def parse_index(text: str, address: str, column: int) -> Index:
-    """Parse what stands between the brackets of `w[0, :5, ..., -1]`.
+def find_nodes(names: Collection[str], address: str) -> list[str]:
+    """Return the names of the parameters and layers that an address leads to, and none below them.
 
     Raises:
-        AddressError: it is not a list of numbers, slices and at most one ellipsis.
+        AddressError: as `resolve`, or the address has a slice.
     """
-    index: list[Step] = []
-    for part in text.split(","):
-        if part.strip() == "...":
-            index.append(...)
-        elif _INTEGER.fullmatch(part):
-            index.append(int(part))
-        elif ":" in part and part.count(":") <= 2:
-            bounds = [_bound(bound, address, column) for bound in part.split(":")]
-            index.append(slice(*bounds))
-        else:
-            _refuse(address, column, f"'{part}' is no index: a number, a slice or '...'")
-        column += len(part) + 1
-    return tuple(index)
+    return Resolver(names).nodes(address)
 
 
-def _bound(text: str, address: str, column: int) -> int | None:
-    if not text.strip():
-        return None
-    if not _INTEGER.fullmatch(text):
-        _refuse(address, column, f"'{text}' is no bound of a slice")
-    return int(text)
+class Resolver:
+    """The names of a model, to look addresses up in: what it takes is made once for all of them."""
 
-
-def _refuse(address: str, column: int, what: str) -> NoReturn:
-    raise AddressError(f"address '{address}': {what}", where=f"column {column + 1}")
-
-
-def _resolve_literally(names: Collection[str], address: str) -> list[Match]:
-    if address in names:
-        return [Match(address, ())]
-    below = address + "."
-    return [Match(name, ()) for name in names if name.startswith(below)]
-
-
-class _Walk:
-    """One address with index brackets or wildcards, followed from the root of the layers."""
-
-    def __init__(self, names: Collection[str], address: str) -> None:
+    def __init__(self, names: Collection[str]) -> None:
         self.names = names
-        self.address = address
-        self.root = build_layers(names)
 
-    def matches(self) -> list[Match]:
-        pieces = list(_PIECE.finditer(self.address))
-        if "".join(piece[0] for piece in pieces) != self.address:
-            column = next(i for i, c in enumerate(self.address + "[") if c in "[]")
-            _refuse(self.address, column, "a bracket without its other half")
-        layers = [self.root]
-        for place, piece in enumerate(pieces):
-            if piece[1] is not None:
-                layers = self._descend(layers, piece[1], piece.start())
-            elif layers and all(layer.is_parameter and not layer.children for layer in layers):
-                if place != len(pieces) - 1:
-                    _refuse(self.address, piece.end(), "something behind the slice of a parameter")
-                index = parse_index(piece[2], self.address, piece.start(2))
-                return [Match(layer.name, index) for layer in layers]
-            else:
-                layers = [self._child(layer, piece) for layer in layers]
-        chosen = {name for layer in layers for name in _parameters(layer)}
-        if not chosen:
-            self._nothing(self.root, self.address)
-        return [Match(name, ()) for name in self.names if name in chosen]
+    def matches(self, address: str) -> list[Match]:
+        """Return the parameters that an address names, and the part of them, in order.
 
-    def _descend(self, layers: list[Layer], text: str, column: int) -> list[Layer]:
-        parts = split_parts(text.removeprefix(".") if column else text)
-        found = [node for layer in layers for node in follow(layer, parts)]
-        if not found:
-            self._nothing(layers[0], text)
-        return list(dict.fromkeys(found))
+        Raises:
+            AddressError: it does not parse, or names nothing; says the closest names.
+        """
+        return _look_up(self._matches, address)
 
-    def _child(self, layer: Layer, piece: re.Match[str]) -> Layer:
-        text = piece[2].strip()
-        if text in layer.children:
-            return layer.children[text]
-        if not _INTEGER.fullmatch(text):
-            _refuse(self.address, piece.start(2), f"'{text}' is no index of a layer's child")
-        children = list(layer.children.values())
-        if not -len(children) <= int(text) < len(children):
-            where = f"layer '{layer.name}'" if layer.name else "the model"
-            _refuse(
-                self.address, piece.start(2), f"{where} has {len(children)} children, no [{text}]"
-            )
-        return children[int(text)]
+    def nodes(self, address: str) -> list[str]:
+        """Return the names of the parameters and layers that an address leads to.
 
-    def _nothing(self, layer: Layer, text: str) -> NoReturn:
-        close = find_closest(self.address, _closest_pool(self.root))
-        close = close or [child.name for child in list(layer.children.values())[:3]]
-        hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
-        if "*" in text and "**" not in text:
-            hint = "'*' stands for one part between dots, '**' for any number of them"
-        elif found := _RANGE.search(text):
-            hint = f"'{found[0]}' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"
-        raise AddressError(f"no parameter or layer '{self.address}'", hint=hint)
+        Raises:
+            AddressError: as `matches`, or the address has a slice.
+        """
+        return _look_up(self._nodes, address)
+
+    def _matches(self, address: str) -> list[Match]:
+        if literal := self._literally(address):
+            return [Match(name, ()) for name in literal]
+        if sliced := self._slice(address):
+            return [sliced]
+        layers, slices = Walk(self._root, address).follow()
+        if slices is not None:
+            return [Match(layer.name, slices) for layer in layers]
+        return [Match(name, ()) for name in self._in_order(_parameters(layers))]
+
+    def _nodes(self, address: str) -> list[str]:
+        if self._literally(address):
+            return [address]
+        sliced = self._slice(address)
+        layers, slices = ([], sliced.slices) if sliced else Walk(self._root, address).follow()
+        if slices is not None:
+            raise AddressError(f"'{address}' is a slice", hint="name the whole parameter")
+        return [layer.name for layer in layers]
+
+    def _literally(self, address: str) -> list[str]:
+        """Return the parameter of this name, else those of the layer of this name."""
+        if address in self.names:
+            return [address]
+        names, below = self._sorted, address + "."
+        begin = end = bisect_left(names, below)
+        while end < len(names) and names[end].startswith(below):
+            end += 1
+        return self._in_order(names[begin:end])
+
+    def _slice(self, address: str) -> Match | None:
+        """Read a name as it is and a slice behind it."""
+        base, bracket, index = address.rpartition("[")
+        if base not in self.names or index[-1:] != "]" or _RANGE.fullmatch(bracket + index):
+            return None
+        return Match(base, parse_index(index[:-1], address, len(base) + 1))
+
+    def _in_order(self, names: Collection[str]) -> list[str]:
+        return sorted(names, key=self._places.__getitem__)
+
+    @cached_property
+    def _root(self) -> Layer:
+        """The root of the names' layers."""
+        return build_layers(self.names)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.names)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
 
 
-def _closest_pool(root: Layer) -> Iterator[str]:
-    """Yield names breadth first: the short ones are the likelier."""
-    level = [root]
-    while level:
-        level = [child for layer in level for child in layer.children.values()]
-        yield from (layer.name for layer in level)
+def _look_up(find: Callable[[str], list[Found]], address: str) -> list[Found]:
+    """Find what an address names as it is, else what it names with its escapes read."""
+    if not address:
+        raise AddressError("an empty address", hint="name a layer or a parameter")
+    try:
+        return find(address)
+    except AddressError:
+        plain = _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), address)
+        if plain != address:
+            with suppress(AddressError):
+                return find(plain)
+        raise
 
 
-def _parameters(layer: Layer) -> Iterator[str]:
-    """Yield the names of the parameters at and below a layer, in order."""
-    stack = [layer]
+def _parameters(layers: list[Layer]) -> set[str]:
+    """Return the names of the parameters at and below layers, each of which is visited once."""
+    seen: set[Layer] = set()
+    stack = list(layers)
     while stack:
         node = stack.pop()
-        if node.is_parameter:
-            yield node.name
-        stack.extend(reversed(node.children.values()))
+        if node not in seen:
+            seen.add(node)
+            stack += node.children.values()
+    return {node.name for node in seen if node.is_parameter}

@@ -19,7 +19,10 @@ from typing import ClassVar
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
-MAX_CANDIDATES = 2_000  # names that a misspelt one is compared with
+MAX_CANDIDATES = 2_000  # names whose characters are counted, to find those like a misspelt one
+MAX_COMPARED = 50  # of them, that it is compared with in full, which takes up to 5 ms each
+MAX_TEXT = 128  # characters of a name that count: its first and its last
+MIN_RATIO = 0.5  # of the characters that two names share in this order
 
 
 class ParamctlError(Exception):
@@ -100,6 +103,21 @@ def blaming(file: str) -> Iterator[None]:
 
 def find_closest(name: str, known: Iterable[str]) -> list[str]:
     """Return the known names that a misspelt one may stand for, the likeliest first."""
-    from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
+    from difflib import SequenceMatcher  # noqa: PLC0415 (only for the error)
+    from heapq import nlargest  # noqa: PLC0415 (likewise)
 
-    return get_close_matches(name, list(islice(known, MAX_CANDIDATES)), n=3, cutoff=0.5)
+    matcher = SequenceMatcher(b=_ends(name), autojunk=False)
+
+    def rate(candidate: str, by: Callable[[], float]) -> float:
+        matcher.set_seq1(_ends(candidate))
+        return by()
+
+    pool = islice(known, MAX_CANDIDATES)
+    likely = nlargest(MAX_COMPARED, pool, key=lambda each: rate(each, matcher.quick_ratio))
+    closest = nlargest(3, likely, key=lambda each: rate(each, matcher.ratio))
+    return [each for each in closest if rate(each, matcher.ratio) >= MIN_RATIO]
+
+
+def _ends(name: str) -> str:
+    half = MAX_TEXT // 2
+    return name if len(name) <= MAX_TEXT else name[:half] + name[-half:]

@@ -1,7 +1,9 @@
-"""Layers: the tree that the dots in parameter names make."""
+"""Layers: the tree that the dots in parameter names make, down to a depth of MAX_DEPTH."""
 
 import re
 from collections.abc import Iterable
+
+MAX_DEPTH = 20  # layers; a name with more dots ends in a part that holds the rest of them
 
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
@@ -26,7 +28,7 @@ def build_layers(names: Iterable[str]) -> Layer:
     root = Layer("")
     layers: dict[str, Layer] = {}
     for name in names:
-        prefix, dot, last = name.rpartition(".")
+        prefix, dot, last = _split_last(name)
         parent = (layers.get(prefix) or _add(layers, root, prefix)) if dot else root
         node = parent.children.get(last) or _add_child(layers, parent, last, name)
         node.is_parameter = True
@@ -34,6 +36,14 @@ def build_layers(names: Iterable[str]) -> Layer:
         if len(layer.children) > 1:
             layer.children = _order(layer.children)
     return root
+
+
+def _split_last(name: str) -> tuple[str, str, str]:
+    """Split a name into its layer, the dot, and its last part."""
+    if name.count(".") < MAX_DEPTH:
+        return name.rpartition(".")
+    last = name.split(".", MAX_DEPTH)[-1]
+    return name[: -len(last) - 1], ".", last
 
 
 def _add(layers: dict[str, Layer], root: Layer, name: str) -> Layer:

@@ -24,12 +24,12 @@ def split_parts(pattern: str) -> list[str]:
 def follow(layer: Layer, parts: list[str]) -> Iterator[Layer]:
     """Yield the nodes below `layer` that the parts of a pattern lead to."""
     stack: list[tuple[Layer, int]] = [(layer, 0)]
-    seen: set[tuple[int, int]] = set()
+    seen: set[int] = set()  # of nodes and places, as one number: a tuple takes five times as much
     while stack:
         node, place = stack.pop()
-        if (id(node), place) in seen:
+        if (visit := id(node) * (len(parts) + 1) + place) in seen:
             continue
-        seen.add((id(node), place))
+        seen.add(visit)
         if place == len(parts):
             yield node
         elif parts[place] == "**":

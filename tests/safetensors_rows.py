@@ -119,6 +119,7 @@ LISTED = {
     "A22": (one(F32, name=f'"{"n" * 6_000_000}"'), "...(6000000 characters)"),
     "A22-tab": (one(F32, name=r'"a\tb\nc"'), "a\\tb\\nc"),
     "A22-markup": (one(F32, name='"a[/]b[bold]c[link=x]d"'), "a[/]b[bold]c[link=x]d"),
+    "A22-dots": (one(F32, name=f'"{"a." * 450_000}a"'), "a.a.a.a"),
     "A23": (one(F32, name='""'), "\t[1]\tfloat32"),
     "A30": (header(f'{{"__metadata__":null,"w":{F32}}}', bytes(4)), "w\t[1]"),
     "A50": (

@@ -1,13 +1,16 @@
 """What addresses name."""
 
 import re
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paramctl.addresses import Match, resolve, resolve_all
+from paramctl import addresses
+from paramctl.addresses import Match, Resolver, find_nodes, resolve, resolve_all
 from paramctl.errors import AddressError
+from paramctl.layers import build_layers
 from paramctl.slices import Index
 from paramctl.views.escaping import escape
 
@@ -77,6 +80,9 @@ def test_a_name_is_itself_before_it_is_a_pattern(address: str, expected: list[st
     [
         ("1.weight[0,:5]", (0, slice(None, 5))),
         ("1.weight[...]", (...,)),
+        ("1.weight[1,]", (1,)),
+        ("1.weight[:2, ]", (slice(None, 2),)),
+        ("*.weight[1,]", (1,)),
         ("1.weight[ -1 , 1:-1:2 ]", (-1, slice(1, -1, 2))),
         ("1.weight[::-1]", (slice(None, None, -1),)),
         ("[1].weight[0]", (0,)),
@@ -149,6 +155,8 @@ def test_a_slice_is_taken_of_every_parameter_that_a_pattern_names() -> None:
         ("1.weight[0,1.5]", "'1.5' is no index: a number, a slice or '...' (column 12)"),
         ("1.weight[0:b]", "'b' is no bound of a slice"),
         ("1.weight[]", "'' is no index"),
+        ("1.weight[,]", "'' is no index"),
+        ("1.weight[1,,]", "'' is no index"),
         ("[7]", "the model has 2 children, no [7] (column 2)"),
         ("[0][9].bias", "layer '0' has 4 children, no [9] (column 5)"),
         ("[0][x]", "'x' is no index of a layer's child (column 5)"),
@@ -173,6 +181,64 @@ def test_several_addresses_name_each_parameter_once_in_the_model_s_order() -> No
 def test_a_listing_takes_no_slice() -> None:
     with pytest.raises(AddressError, match=r"name the parameter: 1\.bias"):
         resolve_all(RGNET, ["1.bias[0]"])
+
+
+def test_the_layers_are_made_once_for_all_addresses() -> None:
+    resolver = Resolver(RGNET)
+    with patch.object(addresses, "build_layers", wraps=build_layers) as build:
+        assert [match.name for match in resolver.matches("1.*")] == ["1.weight", "1.bias"]
+        assert resolver.nodes("0.block [1-2]") == ["0.block 1", "0.block 2"]
+        assert build.call_count == 1
+        assert resolve_all(RGNET, ["*.bias", "[1].weight"]) == ["1.weight", "1.bias"]
+        assert build.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("1.bias", ["1.bias"]),
+        ("0", ["0"]),
+        ("0.block 1", ["0.block 1"]),
+        ("[0][1]", ["0.block 1"]),
+        ("*", ["0", "1"]),
+        ("0.block [2-9].*", [f"0.block {block}.{layer}" for block in (2, 3) for layer in (0, 2)]),
+        ("**.bias", [name for name in RGNET if name.endswith("bias")]),
+    ],
+)
+def test_the_nodes_of_an_address_are_layers_and_parameters(
+    address: str, expected: list[str]
+) -> None:
+    assert find_nodes(RGNET, address) == expected
+
+
+@given(st.lists(st.text("ab.[*]0 ", max_size=6), unique=True), st.text("ab.[*]0 ", max_size=6))
+def test_the_nodes_hold_what_the_address_names(names: list[str], address: str) -> None:
+    try:
+        matches = resolve(names, address)
+    except AddressError:
+        with pytest.raises(AddressError):
+            find_nodes(names, address)
+        return
+    if any(match.slices for match in matches):
+        with pytest.raises(AddressError, match="is a slice"):
+            find_nodes(names, address)
+        return
+    nodes = find_nodes(names, address)
+    held = {name for node in nodes for name in names if f"{name}.".startswith(f"{node}.")}
+    assert {match.name for match in matches} <= held
+    assert all(node in names or any(n.startswith(f"{node}.") for n in held) for node in nodes)
+
+
+def test_a_range_of_slices_names_no_node() -> None:
+    with pytest.raises(AddressError, match="is a slice; name the whole parameter"):
+        find_nodes(RGNET, "*.bias[0]")
+
+
+@given(st.lists(st.text("ab.", max_size=40), unique=True), st.text("ab.", max_size=30))
+def test_a_layer_is_found_by_its_name_at_any_depth(names: list[str], layer: str) -> None:
+    expected = [name for name in names if name.startswith(f"{layer}.")]
+    if expected and layer and layer not in names:
+        assert names_of(names, layer) == expected
 
 
 @given(st.lists(st.text("ab.[*]0 \n", max_size=6), min_size=1, unique=True))

@@ -16,6 +16,7 @@ FLOORS = [
     ["paramctl.grids", "paramctl.groups", "paramctl.layers", "paramctl.sources"],
     ["paramctl.checkpoint", "paramctl.widening"],
     ["paramctl.patterns", "paramctl.slices", "paramctl.ties"],
+    ["paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
     ["paramctl.init"],
     ["paramctl.edits", "paramctl.writer"],

@@ -10,9 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
+import numpy as np
 import pytest
+from hostile import assert_bounded
 from program import PARAMCTL, paramctl
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from safetensors_rows import F32, header, one, tensor
 
 from paramctl.cli.verbs import VERBS
@@ -195,6 +197,26 @@ def test_no_pattern_is_slow(pattern: str, tmp_path: Path) -> None:
     run = paramctl("ls", path, pattern)
     assert run.code in (0, 2)
     assert run.seconds < 2
+
+
+@pytest.mark.parametrize("address", ["x*", "**.a", "a.*", "[0][0]", "a.a.b", "[0].b"])
+@pytest.mark.parametrize("dots", [450_000, 30])
+def test_names_of_many_dots_take_little(dots: int, address: str, tmp_path: Path) -> None:
+    names = [f"{i}." * (dots < 99) + "a." * dots + "a" for i in range(900_000 // (2 * dots + 65))]
+    save_file({name: np.zeros(1, "u1") for name in names or ["a"]}, tmp_path / "deep.safetensors")
+    run = paramctl("ls", tmp_path / "deep.safetensors", address, "--format", "names")
+    assert run.code in (0, 2)
+    assert_bounded(run)
+
+
+@pytest.mark.parametrize("pair", ["ab", "ba", "aa"])
+def test_a_misspelt_name_among_like_ones_is_not_slow(pair: str, tmp_path: Path) -> None:
+    names = [f"{'a' * 194}{i}" for i in range(1000)] + [f"{'ab' * 97}{i}" for i in range(1000)]
+    save_file({name: np.zeros(1, "u1") for name in names}, tmp_path / "like.safetensors")
+    run = paramctl("ls", tmp_path / "like.safetensors", pair * 97 + "9x")
+    assert run.code == 2
+    assert "; closest: a" in run.err
+    assert_bounded(run)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

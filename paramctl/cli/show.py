@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from paramctl.addresses import Match, resolve
+from paramctl.addresses import Match, Resolver
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ModelAndAddresses, Reading
@@ -51,7 +51,8 @@ def run(
     checkpoint, addresses = open_model(environment, arguments, reading)
     names = checkpoint.entries
     with blaming(checkpoint.file):
-        matches = [match for address in addresses for match in resolve(names, address)]
+        resolver = Resolver(names)
+        matches = [match for address in addresses for match in resolver.matches(address)]
     if not addresses:
         matches = [Match(name, ()) for name in names]
     from paramctl.views.shown import Shown  # noqa: PLC0415 (loads numpy)
