@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -330,10 +331,11 @@ def test_of_a_missing_file_is_said_which_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(one(F32, name='"a"'))
     path = index(tmp_path, {"a": "a.safetensors", "b": "gone.safetensors", "c": "a.safetensors"})
     gone = "'b' is missing: gone.safetensors is not there; put it beside the index"
-    for address in ("b", "b[0]"):
-        run = paramctl("show", path, address)
-        assert (run.code, run.out) == (2, "")
+    for address, form in product(("b", "b[0]"), ("text", "json", "npy", "raw")):
+        run = paramctl("show", path, address, "--format", form)
+        assert (run.code, run.out) == (3, "")
         assert run.err.endswith(f"{gone}\n")
+    assert paramctl("ls", path, "b").code == 3
     assert "'c' is missing: a.safetensors does not hold it" in paramctl("show", path, "c").err
     everything = paramctl("show", path)
     assert everything.code == 0

@@ -1,5 +1,6 @@
 """The tree: order, guides, folding, sums."""
 
+import io
 from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
@@ -8,15 +9,17 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.dtypes import BY_NAME
+from paramctl.dtypes import BY_NAME, UNKNOWN
 from paramctl.layers import build_layers
 from paramctl.views import tree as tree_module
 from paramctl.views.rows import make_rows
 from paramctl.views.sorting import SortKey
-from paramctl.views.tree import UNICODE_GUIDES, Line, TreeBuilder
+from paramctl.views.tree import UNICODE_GUIDES, Line, TreeBuilder, flat_lines
+from paramctl.views.tree_table import print_lines
 
 
 def checkpoint(shapes: Mapping[str, tuple[int, ...]], **fields: dict[str, str]) -> Checkpoint:
@@ -69,6 +72,20 @@ def test_even_steps_are_folded_and_said() -> None:
     assert draw(checkpoint(shapes)) == ["net.[0,2..98].weight x50 1250"]
 
 
+def test_columns_without_headings_have_no_header_line() -> None:
+    lazy = Entry("w", UNKNOWN, (), None, layout="uninitialized")
+    known = checkpoint({"w": (2,)})
+    model = Checkpoint("model", "test", {"w": lazy})
+    assert printed(model) == "w  uninitialized\n"
+    assert printed(known).splitlines()[0].split() == ["shape", "dtype", "values", "size"]
+
+
+def printed(model: Checkpoint) -> str:
+    out = io.StringIO()
+    print_lines(Console(file=out), flat_lines(make_rows(model, model)), None)
+    return out.getvalue()
+
+
 def test_two_are_shown_as_they_are() -> None:
     assert len(draw(checkpoint({"0.w": (1,), "1.w": (1,)}))) == 2
 
@@ -105,7 +122,15 @@ def test_a_parameter_that_is_a_layer_too_is_both() -> None:
     ]
 
 
-names = st.lists(st.text("ab.01", max_size=7), unique=True, min_size=1, max_size=30)
+names = st.lists(st.text("ab.012", max_size=7), unique=True, min_size=1, max_size=30)
+stems = st.lists(st.text("ab.", max_size=2), min_size=1, max_size=3, unique=True)
+runs = st.builds(
+    lambda stems, parts: [
+        f"{stem}{i}.{part}" for stem in stems for i in range(4) for part in parts
+    ],
+    stems,
+    st.sampled_from(["a", "ab"]),
+)
 
 
 @given(names)
@@ -131,14 +156,14 @@ def test_the_root_holds_every_name_once_and_in_order_of_numbers(names: list[str]
     assert sorted(seen) == sorted(names)
 
 
-@given(names)
-def test_folding_keeps_the_sums(names: list[str]) -> None:
-    model = checkpoint(dict.fromkeys(names, (3,)))
+@given(names | runs, st.lists(st.integers(0, 9), max_size=9))
+def test_folding_keeps_the_sums(names: list[str], odd: list[int]) -> None:
+    sizes = {f"{name}.w": (2 if place in odd else 3,) for place, name in enumerate(names)}
+    model = checkpoint(sizes)
     rows = make_rows(model, model)
     tree = TreeBuilder(model, rows, fold=True, guides=UNICODE_GUIDES)
     lines = list(tree.lines(1, "file"))
-    own = sum(line.row.numel or 0 for line in lines if line.row and line.times == 1)
-    assert own <= tree.census.sums[tree.census.root].numel == 3 * len(names)
+    assert sum(line.numel or 0 for line in lines) == sum(entry.numel for entry in model.values())
 
 
 def state(count: int) -> Checkpoint:

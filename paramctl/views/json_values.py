@@ -25,7 +25,7 @@ def json_blocks(shown: Sequence[Shown]) -> Iterator[str]:
 
     Raises:
         UsageError: the only one of them has no values.
-        MalformedError: one of them reaches past its storage.
+        MalformedError: it is missing, or one of them reaches past its storage.
     """
     refusals = [refusal(value) for value in shown]
     if len(shown) == 1 and refusals[0]:

@@ -6,7 +6,7 @@ from paramctl import arrays
 from paramctl.addresses import Match
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
-from paramctl.errors import LimitError, UsageError
+from paramctl.errors import LimitError, MalformedError, UsageError
 from paramctl.groups import Groups
 from paramctl.slices import Index, select
 
@@ -28,11 +28,14 @@ LACKS = {
 SLICED = (*arrays.ARRAYS, "quantized", "meta")
 
 
+Lack = UsageError | MalformedError
+
+
 class Shown(NamedTuple):
     """A parameter, the slice of it that is shown, and the names that it is tied to.
 
     `parts` are, by their names, the tensors that it is made of where it is no array. `lack` says
-    why there is nothing to show of it, "" where there is something.
+    why there is nothing to show of it, None where there is something.
     """
 
     entry: Entry
@@ -40,7 +43,7 @@ class Shown(NamedTuple):
     part: Entry
     tied: tuple[str, ...]
     parts: tuple[Entry, ...] = ()
-    lack: str = ""
+    lack: Lack | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, match: Match, groups: Groups) -> "Shown":
@@ -61,10 +64,10 @@ class Shown(NamedTuple):
         Raises:
             UsageError: there are none, or none that numpy could hold.
             LimitError: their shape is more than numpy holds.
-            MalformedError: they reach past their storage.
+            MalformedError: they reach past their storage, or are missing.
         """
         if self.lack:
-            raise UsageError(self.lack)
+            raise self.lack
         for tensor in self.parts or (self.part,):
             arrays.check(tensor)
 
@@ -73,9 +76,10 @@ class Shown(NamedTuple):
 
         Raises:
             UsageError: there are several, or none.
+            MalformedError: it is missing.
         """
         if self.lack:
-            raise UsageError(self.lack)
+            raise self.lack
         if self.parts:
             raise UsageError(
                 f"'{self.entry.name}' is {self.entry.layout}: it is no single array",
@@ -96,20 +100,23 @@ def _name_parts(entry: Entry) -> tuple[Entry, ...]:
     return tuple(part._replace(name=name) for part, name in zip(entry.parts, names, strict=True))
 
 
-def _lack(checkpoint: Checkpoint, match: Match, parts: tuple[Entry, ...]) -> str:
+def _lack(checkpoint: Checkpoint, match: Match, parts: tuple[Entry, ...]) -> Lack | None:
     """Say why a parameter has nothing to show."""
     layout = checkpoint.entries[match.name].layout
     if reason := checkpoint.missing.get(checkpoint.aliases.get(match.name, match.name)):
-        return f"'{match.name}' is missing: {reason}"
+        return MalformedError(f"'{match.name}' is missing: {reason}")
     if match.slices and layout not in SLICED:
-        return f"'{match.name}' is {layout}: no slice of it can be taken, name it whole"
+        return UsageError(f"'{match.name}' is {layout}: no slice of it can be taken, name it whole")
     if layout in arrays.ARRAYS or parts:
-        return ""
-    return f"'{match.name}' is {layout}: {LACKS.get(layout, 'it has no values that can be read')}"
+        return None
+    reason = LACKS.get(layout, "it has no values that can be read")
+    return UsageError(f"'{match.name}' is {layout}: {reason}")
 
 
-def refusal(shown: Shown) -> UsageError | LimitError | None:
-    """Return why `check` refuses a parameter of a sound file."""
+def refusal(shown: Shown) -> Lack | LimitError | None:
+    """Return why `check` refuses a parameter that is missing, or one of a sound file."""
+    if shown.lack:
+        return shown.lack
     try:
         shown.check()
     except (UsageError, LimitError) as error:

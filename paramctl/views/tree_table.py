@@ -65,8 +65,9 @@ def print_lines(console: Console, lines: Iterable[Line], width: int | None) -> N
     label_width = max(cell_len(row.guides + row.label) for row in table)
     if width is not None:
         label_width = _fit(widths, label_width, width)
-    header = [Segment(" " * label_width), *_header(widths), Segment.line()]
-    console.print(Segments(header), soft_wrap=True, end="")
+    if any(COLUMNS[name].heading for name in widths):
+        header = [Segment(" " * label_width), *_header(widths), Segment.line()]
+        console.print(Segments(header), soft_wrap=True, end="")
     for start in range(0, len(table), BATCH):
         segments = [
             segment

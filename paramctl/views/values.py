@@ -24,11 +24,11 @@ def texts(shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR) -> Iterato
     Raises:
         UsageError: the only one of them has no values.
         LimitError: it prints as too many numbers.
-        MalformedError: one of them reaches past its storage.
+        MalformedError: it is missing, or one of them reaches past its storage.
     """
     for value in shown:
         try:
-            text = _format(value)
+            text = value.lack.render(escape) if value.lack and len(shown) > 1 else _format(value)
         except (UsageError, LimitError) as error:
             if len(shown) == 1:
                 raise
@@ -38,7 +38,7 @@ def texts(shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR) -> Iterato
 
 def _format(shown: Shown) -> str:
     if shown.lack:
-        raise UsageError(shown.lack)
+        raise shown.lack
     if shown.entry.layout in SPARSE and len(shown.parts) > 1:
         return format_sparse(shown.entry, shown.parts)
     if shown.parts:
