@@ -1,7 +1,7 @@
 """The tree: order, guides, folding, sums."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import prod
 from unittest.mock import patch
@@ -16,7 +16,7 @@ from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME, UNKNOWN
 from paramctl.layers import build_layers
 from paramctl.views import tree as tree_module
-from paramctl.views.rows import make_rows
+from paramctl.views.rows import Row, make_rows
 from paramctl.views.sorting import SortKey
 from paramctl.views.tree import UNICODE_GUIDES, Line, TreeBuilder, flat_lines
 from paramctl.views.tree_table import print_lines
@@ -106,6 +106,76 @@ def test_a_tie_adds_nothing_to_its_layer() -> None:
     assert draw(model, depth=1) == ["a.w x1 4", "b.w x1 4"]
     nested = checkpoint({"m.a": (2, 2), "m.b": (2, 2)}, aliases={"m.b": "m.a"})
     assert draw(nested, depth=1) == ["m x1 4"]
+
+
+def stacks(*ties: Callable[[int], str], part: str = "mlp.0.w") -> Checkpoint:
+    """Return a stack of four layers, and one for each of the functions, tied layer by layer."""
+    encoder = {f"enc.{i}.{part}": (2,) for i in range(8)}
+    aliases = {f"dec{n}.{i}.{part}": tie(i) for n, tie in enumerate(ties) for i in range(4)}
+    return checkpoint(encoder | dict.fromkeys(aliases, (2,)), aliases=aliases)
+
+
+def tied(model: Checkpoint) -> list[tuple[str, str]]:
+    return [(address, row.tied) for address, row in addressed(model) if row.tied]
+
+
+@pytest.mark.parametrize(
+    ("tie", "shown"),
+    [
+        (lambda i: f"enc.{i}.mlp.0.w", "enc.[0-3].mlp.0.w"),
+        (lambda i: f"enc.{i + 4}.mlp.0.w", "enc.[4-7].mlp.0.w"),
+        (lambda _: "enc.5.mlp.0.w", "enc.5.mlp.0.w"),
+    ],
+)
+def test_stacks_that_are_tied_layer_by_layer_fold(tie: Callable[[int], str], shown: str) -> None:
+    assert tied(stacks(tie)) == [("dec0.[0-3].mlp.0.w", shown)]
+
+
+def test_stacks_that_are_tied_in_another_order_do_not_fold() -> None:
+    crossed = stacks(lambda i: f"enc.{3 - i}.mlp.0.w", lambda i: f"enc.{(3, 5, 0, 1)[i]}.mlp.0.w")
+    assert [address for address, _ in tied(crossed)] == [
+        f"dec{n}.{i}.mlp.0.w" for n in range(2) for i in range(4)
+    ]
+
+
+def test_each_of_several_stacks_folds_over_its_own_ties() -> None:
+    def aligned(i: int) -> str:
+        return f"enc.{i}.mlp.0.w"
+
+    assert tied(stacks(aligned, aligned, lambda _: "enc.7.mlp.0.w")) == [
+        ("dec0.[0-3].mlp.0.w", "enc.[0-3].mlp.0.w"),
+        ("dec1.[0-3].mlp.0.w", "enc.[0-3].mlp.0.w"),
+        ("dec2.[0-3].mlp.0.w", "enc.7.mlp.0.w"),
+    ]
+
+
+def test_ties_of_layers_in_layers_fold_at_both_numbers() -> None:
+    names = [f"{i}.{j}.w" for i in range(3) for j in range(0, 6, 2)]
+    aliases = {f"dec.{name}": f"enc.{name}" for name in names}
+    model = checkpoint(dict.fromkeys([*aliases.values(), *aliases], (1,)), aliases=aliases)
+    assert tied(model) == [("dec.[0-2].[0,2..4].w", "enc.[0-2].[0,2..4].w")]
+
+
+@given(st.lists(st.sampled_from([*range(8)]), min_size=4, max_size=4))
+def test_what_a_folded_line_is_tied_to_are_the_ties_of_its_parameters(targets: list[int]) -> None:
+    model = stacks(lambda i: f"enc.{targets[i]}.mlp.0.w")
+    for address, row in addressed(model):
+        own = [match.name for match in resolve(list(model), address)]
+        tied_to = [model.aliases[name] for name in own if name in model.aliases]
+        named = {match.name for match in resolve(list(model), row.tied)} if row.tied else set()
+        assert named == set(tied_to)
+
+
+def addressed(model: Checkpoint) -> list[tuple[str, Row]]:
+    """Return the lines of parameters by their addresses."""
+    tree = TreeBuilder(model, make_rows(model, model), fold=True, guides=UNICODE_GUIDES)
+    found: list[tuple[str, Row]] = []
+    path: list[str] = []
+    for level, line in with_levels(list(tree.lines(None, "file"))):
+        path[level:] = [line.label]
+        if line.row:
+            found.append((".".join(path), line.row))
+    return found
 
 
 @pytest.mark.parametrize(("sort", "labels"), [("file", "bca"), ("name", "abc"), ("size", "cab")])

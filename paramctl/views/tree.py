@@ -1,11 +1,13 @@
 """The tree: layers and parameters with their shapes, siblings that repeat folded into one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.layers import Layer
 from paramctl.views.census import Census
+from paramctl.views.folded_ties import name_ties, relative_tie
 from paramctl.views.folding import Folding, Group
 from paramctl.views.rows import Row
 from paramctl.views.sorting import SortKey
@@ -52,7 +54,15 @@ class TreeBuilder:
     ) -> None:
         self.census = Census(checkpoint, rows)
         self.guides = guides
-        self.alike = self.census.alike(lambda row: row[1:]) if fold else None
+        self.is_tied = any(row.tied for row in rows)
+        self.alike = self._alike(lambda row: row[1:]) if fold else []
+
+    def _alike(self, facts: Callable[[Row], Hashable]) -> list[dict[Layer, int]]:
+        """Number the layers that are alike: tied to the same, and tied to what has their number."""
+        alike = [self.census.alike(facts)]
+        if self.is_tied:
+            alike.append(self.census.alike(lambda row: facts(relative_tie(row))))
+        return alike
 
     def lines(self, depth: int | None, sort: SortKey) -> Iterator[Line]:
         """Yield the tree's lines down to `depth`, siblings sorted."""
@@ -67,7 +77,7 @@ class TreeBuilder:
         whole = self._drawn(Folding(self.census, sort, self.alike, limit=MAX_LINES + 1), None)
         if whole is not None:
             return whole, True
-        similar = self.census.alike(lambda row: (row.dtype, *row[5:]))
+        similar = self._alike(lambda row: (row.dtype, *row[5:]))
         narrow, wide = (
             Folding(self.census, sort, similar, merge=True, limit=limit)
             for limit in (MAX_SIBLINGS, MAX_LINES + 1)
@@ -97,13 +107,14 @@ class TreeBuilder:
         return (guides.last, guides.blank) if is_last else (guides.branch, guides.pass_by)
 
     def _line(self, guides: str, group: Group) -> Line:
-        label, layers, times, left_out = group
+        label, layers, times, left_out, folds = group
         each = 1 if left_out else times // len(layers)
         rows = [] if left_out else [row for row in map(self.census.row, layers) if row]
         if rows:
             numel = _add_up([row.numel for row in rows], each)
             nbytes = _add_up([row.nbytes for row in rows], each)
-            return Line(guides, label, rows[0], _shape(rows), rows[0].type, times, numel, nbytes)
+            row = rows[0]._replace(tied=name_ties(self.census.rows, rows[0], folds))
+            return Line(guides, label, row, _shape(rows), row.type, times, numel, nbytes)
         sums = [self.census.sums[layer] for layer in layers]
         numel, nbytes = (sum(column) * each for column in zip(*sums, strict=True))
         layer_type = "" if left_out else self.census.types.get(layers[0].name, "")
