@@ -285,6 +285,40 @@ def run_on_terminal(*arguments: str | Path, columns: int = 80, **variables: str)
     return b"".join(chunks).decode().replace("\r\n", "\n")
 
 
+PATHS = ["params/dense/kernel", "head.bin", "vocab.json", "/w"]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_name_like_a_file_s_is_an_address_in_a_model_that_is_piped_in(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "jax.safetensors"
+    save_file({each: np.ones(1, "u1") for each in PATHS}, path, metadata={name: "y"})
+    for given in ({"stdin": path.read_bytes()}, {"env": {"PARAMCTL_MODEL": str(path)}}):
+        assert paramctl("ls", name, "--format", "names", **given, cwd=tmp_path).out == f"{name}\n"
+        assert paramctl("show", f"{name}[0]", **given, cwd=tmp_path).out.endswith(
+            "tensor(1, dtype=torch.uint8)\n"
+        )
+        assert paramctl("meta", name, **given, cwd=tmp_path).out == "y\n"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"),
+    [
+        (MLP.read_bytes(), "<stdin>: no parameter or layer 'no/2.bin'; closest: 2.bias"),
+        (b"a.pt\nb.pt\n", "<stdin>: "),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("verb", ["ls", "show"])
+def test_a_mistyped_file_is_missing_whatever_is_piped_in(
+    verb: str, stdin: bytes | None, said: str
+) -> None:
+    run = paramctl(verb, "no/2.bin", stdin=stdin)
+    assert (run.code, run.out, run.err.count("\n")) == (6, "", 1)
+    assert run.err.startswith(f"paramctl: no/2.bin: no such file{said and '; '}{said}")
+
+
 def test_a_terminal_gets_a_tree_a_pipe_gets_tsv() -> None:
     assert "└─ weight" in run_on_terminal("ls", MLP, NO_COLOR="1")
     assert "─" not in paramctl("ls", MLP).out

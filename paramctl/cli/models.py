@@ -2,10 +2,11 @@
 
 import os
 
+from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.cli.environment import STDIN, Environment
 from paramctl.cli.options import Reading
-from paramctl.errors import FileError, UnsafeError, UsageError
+from paramctl.errors import FileError, ParamctlError, UnsafeError, UsageError, blaming
 from paramctl.formats import open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
 
@@ -23,7 +24,7 @@ def open_model(
 ) -> tuple[Checkpoint, list[str]]:
     """Open the model that the arguments or the environment name; return it and the addresses.
 
-    `nested` is that of `ReadOptions`.
+    `nested` is that of `ReadOptions`: the arguments behind the model are keys, not addresses.
 
     Raises:
         UsageError: no model is named in any of the four ways.
@@ -47,12 +48,47 @@ def _find_model(
         return _read_stdin(environment, options), rest
     if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES)):
         return open_checkpoint(first, options), rest
-    if first and (os.sep in first or first.endswith(MODEL_SUFFIXES)):
-        raise FileError("no such file", file=first)
+    if os.sep in first or first.endswith(MODEL_SUFFIXES):
+        return _read_for(first, environment, options), arguments
+    return _read_given(environment, first, options), arguments
+
+
+def _read_for(name: str, environment: Environment, options: ReadOptions) -> Checkpoint:
+    """Read the model that is no argument, for a name in it that could be a file's.
+
+    Raises:
+        FileError: it is a file's that is not there.
+    """
+    if not (environment.stdin_offers_data or environment.model_variable):
+        raise FileError("no such file", file=name)
+    try:
+        checkpoint = _read_given(environment, name, options)
+        with blaming(checkpoint.file):
+            _look_up(checkpoint, name, options)
+    except ParamctlError as error:
+        raise FileError("no such file", file=name, hint=str(error)) from error
+    return checkpoint
+
+
+def _look_up(checkpoint: Checkpoint, name: str, options: ReadOptions) -> None:
+    """Make sure that an argument names something in the model.
+
+    Raises:
+        AddressError: it does not.
+    """
+    if options.nested:
+        from paramctl.views.metadata import find_value, read_metadata  # noqa: PLC0415 (for `meta`)
+
+        find_value(read_metadata(checkpoint.metadata), [name])
+    else:
+        resolve(checkpoint.entries, name)
+
+
+def _read_given(environment: Environment, first: str, options: ReadOptions) -> Checkpoint:
     if environment.stdin_offers_data:
-        return _read_stdin(environment, options), arguments
+        return _read_stdin(environment, options)
     if environment.model_variable:
-        return open_checkpoint(environment.model_variable, options), arguments
+        return open_checkpoint(environment.model_variable, options)
     raise UsageError(
         f"no model: there is no file '{first}'" if first else "no model",
         hint="name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL",
