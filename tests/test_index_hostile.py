@@ -50,7 +50,7 @@ def test_what_a_missing_file_does_not_hold_is_listed_and_the_rest_marked(tmp_pat
     assert (run.code, run.err.count("\n")) == (3, 1)
     assert "gone.safetensors is missing" in run.err
     shown = paramctl("show", path, "b")
-    assert (shown.code, shown.out) == (2, "")
+    assert (shown.code, shown.out) == (3, "")
     assert "'b' is missing" in shown.err
 
 
