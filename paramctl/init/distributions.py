@@ -1,0 +1,251 @@
+"""What a scheme makes of a parameter, and the distributions that draw each element by itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import erfc, exp, inf, isfinite, pi, sqrt
+from typing import TYPE_CHECKING
+
+from paramctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from paramctl.init.streams import Array, Stream
+
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+LEAST_SHARE = (
+    1e-290  # of a normal distribution: less leaves no room for 2^33 parts of it in float64
+)
+
+
+class Distribution(ABC):
+    """What a scheme makes of one parameter: float32 values by element.
+
+    The value of an element depends on the stream and on its place alone, so parts may be sampled in
+    any order and anywhere.
+    """
+
+    @property
+    def draws(self) -> int:
+        """How many draws of the stream it takes."""
+        return 1
+
+    @property
+    def is_blockwise(self) -> bool:
+        """Whether a part can be sampled by itself; else `sample` is asked for the whole tensor."""
+        return True
+
+    @property
+    @abstractmethod
+    def mean(self) -> float | None:
+        """The theoretical mean; None where there is none to compare with."""
+
+    @property
+    @abstractmethod
+    def std(self) -> float | None:
+        """The theoretical standard deviation; None where there is none to compare with."""
+
+    @abstractmethod
+    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+        """Return the row-major elements `start` to `start + count`, on the stream's device."""
+
+
+@dataclass(frozen=True)
+class Constant(Distribution):
+    """The same value everywhere."""
+
+    value: float
+
+    @property
+    def draws(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def mean(self) -> float:
+        """The value."""
+        return self.value
+
+    @property
+    def std(self) -> float:
+        """Zero."""
+        return 0.0
+
+    def sample(self, stream: "Stream", start: int, count: int) -> "Array":  # noqa: ARG002 (all alike)
+        """Return the value, `count` times."""
+        values = stream.empty(count)
+        values[:] = self.value
+        return values
+
+
+@dataclass(frozen=True)
+class Uniform(Distribution):
+    """low + (high - low) u, where u is a word's upper 24 bits as a fraction; never `high`."""
+
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        """The middle."""
+        return self.low + (self.high - self.low) / 2
+
+    @property
+    def std(self) -> float:
+        """The width over the root of 12."""
+        return (self.high - self.low) / sqrt(12)
+
+    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+        """Return `count` values from `start` on."""
+        low, width, highest = self._range()
+        from paramctl.init.normals import fill_fractions, namespace  # noqa: PLC0415 (as above)
+
+        low, width, highest = self._range()
+        values = stream.empty(count)
+        for place, words in stream.chunks(start, count):
+            part = values[place]
+            fill_fractions(part, words)
+            part *= width
+            part += low
+            if highest is not None:
+                namespace(part).clip(part, low, highest, out=part)
+        return values
+
+    def _range(self) -> tuple[float, float, float | None]:
+        """Return low and width in float32, and the highest value where rounding would pass it."""
+        import numpy as np  # noqa: PLC0415 (only where values are drawn)
+
+        low, high = np.float32(self.low), np.float32(self.high)
+        width = high - low
+        top = low + width * np.float32(1 - 2.0**-24)
+        highest = max(np.nextafter(high, np.float32(-inf)), low) if top >= high else None
+        return float(low), float(width), highest
+
+
+@dataclass(frozen=True)
+class Normal(Distribution):
+    """location + scale z, where z is the standard normal of a word (see `normals`)."""
+
+    location: float
+    scale: float
+
+    @property
+    def mean(self) -> float:
+        """The location."""
+        return self.location
+
+    @property
+    def std(self) -> float:
+        """The scale."""
+        return self.scale
+
+    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+        """Return `count` values from `start` on."""
+        from paramctl.init import normals  # noqa: PLC0415 (only where values are drawn)
+
+        values = stream.empty(count)
+        scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
+        for place, words in stream.chunks(start, count):
+            part = values[place]
+            normals.fill_normals(part, words, scratch)
+            part *= self.scale
+            part += self.location
+        return values
+
+
+@dataclass(frozen=True)
+class TruncNormal(Distribution):
+    """The normal distribution between a and b, by its inverse on a uniform share; never a or b.
+
+    Where most of the interval lies above the location it is mirrored, for float64 holds the shares
+    in the lower tail exactly and those in the upper one as differences from 1.
+
+    Raises:
+        UsageError: the interval is too far out, or too narrow for a float32 to lie inside.
+    """
+
+    location: float
+    scale: float
+    a: float
+    b: float
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that is too far out for float64 to hold its shares."""
+        _, low, width = self._shares()
+        if low + width < LEAST_SHARE or not width:
+            raise UsageError(
+                f"from {self.a:g} to {self.b:g} lies next to nothing of a normal distribution"
+                f" of mean {self.location:g} and std {self.scale:g}"
+            )
+
+    @property
+    def mean(self) -> float:
+        """The mean of what is left."""
+        return self.location + self.scale * self._moments()[0]
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of what is left."""
+        return self.scale * sqrt(self._moments()[1])
+
+    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+        """Return `count` values from `start` on."""
+        from paramctl.init import normals  # noqa: PLC0415 (only where values are drawn)
+
+        sign, low, width = self._shares()
+        lowest, highest = self._bounds()
+        values = stream.empty(count)
+        scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
+        for place, words in stream.chunks(start, count):
+            part = values[place]
+            normals.fill_quantiles(part, normals.shares_of(words, low, width), scratch)
+            part *= sign * self.scale
+            part += self.location
+            normals.namespace(part).clip(part, lowest, highest, out=part)
+        return values
+
+    def _shares(self) -> tuple[float, float, float]:
+        """Return -1 where it is mirrored, the share below the interval, and the share in it."""
+        sign, low, high = self._standard()
+        below = _share(low)
+        return sign, below, _share(high) - below
+
+    def _standard(self) -> tuple[float, float, float]:
+        """Return -1 where it is mirrored, and the interval in standard deviations."""
+        low, high = (self.a - self.location) / self.scale, (self.b - self.location) / self.scale
+        return (-1.0, -high, -low) if low + high > 0 else (1.0, low, high)
+
+    def _moments(self) -> tuple[float, float]:
+        """Return mean and variance in standard deviations.
+
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1 (1994), section 10.1.
+        """
+        sign, low, high = self._standard()
+        _, _, share = self._shares()
+        mean = (_density(low) - _density(high)) / share
+        square = 1 + (_slope(low) - _slope(high)) / share
+        return sign * mean, max(square - mean * mean, 0.0)
+
+    def _bounds(self) -> tuple[float, float]:
+        """Return the first float32 above a and the last one below b."""
+        import numpy as np  # noqa: PLC0415 (only where values are drawn)
+
+        ends = np.array([max(self.a, -FLOAT32_MAX), min(self.b, FLOAT32_MAX)])
+        low, high = ends.astype(np.float32)
+        lowest = np.nextafter(low, np.float32(inf)) if low <= self.a else low
+        highest = np.nextafter(high, np.float32(-inf)) if high >= self.b else high
+        if lowest > highest:
+            raise UsageError(f"no float32 lies between {self.a} and {self.b}")
+        return float(lowest), float(highest)
+
+
+def _share(x: float) -> float:
+    """Return how much of the standard normal distribution lies below x."""
+    return erfc(-x / sqrt(2)) / 2
+
+
+def _density(x: float) -> float:
+    return exp(-x * x / 2) / sqrt(2 * pi)
+
+
+def _slope(x: float) -> float:
+    """Return x times the density, which vanishes at infinity."""
+    return x * _density(x) if isfinite(x) else 0.0
