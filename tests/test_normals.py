@@ -1,0 +1,90 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from devices import OTHERS, off, on
+from scipy.special import ndtri  # type: ignore[import-untyped]
+
+from paramctl.init.normals import SCRATCH, fill_fractions, fill_normals, fill_quantiles
+
+ULPS = 4  # units in the last place of float32, by which a normal may be off
+TAIL = 2_008_800_000  # signed words from here on lie in the tail
+ENDS = np.array([-(2**31), -(2**31) + 1, -1, 0, 1, 2**31 - 2, 2**31 - 1], np.int32)
+RANDOM = np.random.default_rng(1).integers(-(2**31), 2**31, 1 << 20, dtype=np.int32)
+WORDS = np.concatenate([ENDS, RANDOM]).view(np.uint32)
+EXPONENTS = np.random.default_rng(2).uniform(-300, 0, 1 << 19)
+SHARES = np.concatenate([10**EXPONENTS / 2, 1 - 10 ** (EXPONENTS / 30)])
+"""As close to 0 as float64 can hold them; and from 1 as far as a word can come."""
+
+
+def normals(words: Any, device: str = "cpu") -> Any:
+    out = on(device, np.empty(len(words), np.float32))
+    scratch = on(device, np.empty((SCRATCH, len(words)), np.float32))
+    fill_normals(out, on(device, words), scratch)
+    return off(out)
+
+
+def quantiles(shares: Any, device: str = "cpu") -> Any:
+    out = on(device, np.empty(len(shares), np.float32))
+    scratch = on(device, np.empty((SCRATCH, len(shares)), np.float32))
+    fill_quantiles(out, on(device, shares), scratch)
+    return off(out)
+
+
+def ulps(found: Any, expected: Any) -> float:
+    """Return the largest error in units in the last place of float32."""
+    return float(np.max(abs(found - expected) / np.spacing(abs(expected).astype(np.float32))))
+
+
+def exact(signed: Any) -> Any:
+    """Return the normals of words by scipy, from the tail that they lie in."""
+    middle = signed + 0.5
+    return np.copysign(ndtri((2.0**31 - abs(middle)) * 2.0**-32), middle)
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        RANDOM,
+        np.arange(-(1 << 19), 1 << 19, dtype=np.int32),
+        np.linspace(-(2**31), 2**31 - 1, 1 << 20).astype(np.int32),
+    ],
+    ids=["random", "around 0", "grid"],
+)
+def test_normals_are_within_4_units_of_scipys(signed: Any) -> None:
+    assert ulps(normals(signed.view(np.uint32)), exact(signed)) < ULPS
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [np.arange(TAIL, 2**31, 97), np.arange(2**31 - (1 << 20), 2**31)],
+    ids=["whole", "outermost"],
+)
+def test_the_tails_are_within_1_unit_of_scipys(signed: Any) -> None:
+    signed = signed.astype(np.int32)
+    assert ulps(normals(signed.view(np.uint32)), exact(signed)) < 1
+    assert np.array_equal(normals((~signed).view(np.uint32)), -normals(signed.view(np.uint32)))
+
+
+def test_the_outermost_words_give_the_outermost_normals() -> None:
+    lowest, highest = normals(np.array([1 << 31, (1 << 31) - 1], np.uint32))
+    assert highest == -lowest == np.float32(-ndtri(2.0**-33))
+
+
+def test_quantiles_are_within_4_units_of_scipys_far_into_the_tails() -> None:
+    assert ulps(quantiles(SHARES), ndtri(SHARES)) < ULPS
+
+
+def test_fractions_are_the_upper_24_bits() -> None:
+    out = np.empty(len(WORDS), np.float32)
+    fill_fractions(out, WORDS.copy())
+    assert np.array_equal(out.astype(float) * 2**24, WORDS >> 8)
+
+
+@pytest.mark.parametrize("device", OTHERS)
+def test_torch_gives_numpys_bits(device: str) -> None:
+    out = on(device, np.empty(len(WORDS), np.float32))
+    fill_fractions(out, on(device, WORDS))
+    assert np.array_equal(off(out).astype(float) * 2**24, WORDS >> 8)
+    assert np.array_equal(normals(WORDS, device), normals(WORDS))
+    assert np.array_equal(quantiles(SHARES, device), quantiles(SHARES))
