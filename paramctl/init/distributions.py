@@ -2,18 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import erfc, exp, inf, isfinite, pi, sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from paramctl.errors import UsageError
+from paramctl.init.namespaces import Array, namespace
+from paramctl.init.shares import Interval, share_below
 
 if TYPE_CHECKING:
-    from paramctl.init.streams import Array, Stream
+    from paramctl.init.streams import Stream
 
 FLOAT32_MAX = (2 - 2**-23) * 2.0**127
-LEAST_SHARE = (
-    1e-290  # of a normal distribution: less leaves no room for 2^33 parts of it in float64
-)
+LEAST_SHARE = 1e-290  # of a normal distribution: 2^-33 of less are no normal float64
 
 
 class Distribution(ABC):
@@ -44,7 +44,7 @@ class Distribution(ABC):
         """The theoretical standard deviation; None where there is none to compare with."""
 
     @abstractmethod
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return the row-major elements `start` to `start + count`, on the stream's device."""
 
 
@@ -69,7 +69,7 @@ class Constant(Distribution):
         """Zero."""
         return 0.0
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":  # noqa: ARG002 (all alike)
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:  # noqa: ARG002 (all alike)
         """Return the value, `count` times."""
         values = stream.empty(count)
         values[:] = self.value
@@ -93,16 +93,15 @@ class Uniform(Distribution):
         """The width over the root of 12."""
         return (self.high - self.low) / sqrt(12)
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return `count` values from `start` on."""
-        low, width, highest = self._range()
-        from paramctl.init.normals import fill_fractions, namespace  # noqa: PLC0415 (as above)
+        from paramctl.init.uniforms import fill_uniforms  # noqa: PLC0415 (only to draw)
 
         low, width, highest = self._range()
         values = stream.empty(count)
         for place, words in stream.chunks(start, count):
             part = values[place]
-            fill_fractions(part, words)
+            fill_uniforms(part, words)
             part *= width
             part += low
             if highest is not None:
@@ -111,7 +110,7 @@ class Uniform(Distribution):
 
     def _range(self) -> tuple[float, float, float | None]:
         """Return low and width in float32, and the highest value where rounding would pass it."""
-        import numpy as np  # noqa: PLC0415 (only where values are drawn)
+        import numpy as np  # noqa: PLC0415 (only to draw)
 
         low, high = np.float32(self.low), np.float32(self.high)
         width = high - low
@@ -137,9 +136,9 @@ class Normal(Distribution):
         """The scale."""
         return self.scale
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return `count` values from `start` on."""
-        from paramctl.init import normals  # noqa: PLC0415 (only where values are drawn)
+        from paramctl.init import normals  # noqa: PLC0415 (only to draw)
 
         values = stream.empty(count)
         scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
@@ -155,11 +154,11 @@ class Normal(Distribution):
 class TruncNormal(Distribution):
     """The normal distribution between a and b, by its inverse on a uniform share; never a or b.
 
-    Where most of the interval lies above the location it is mirrored, for float64 holds the shares
-    in the lower tail exactly and those in the upper one as differences from 1.
+    Where most of the interval lies above the location it is mirrored: float64 holds the shares of
+    the lower tail to their last bits, and those of the upper one as differences from 1.
 
     Raises:
-        UsageError: the interval is too far out, or too narrow for a float32 to lie inside.
+        UsageError: the interval is so far out that float64 does not hold its shares.
     """
 
     location: float
@@ -168,9 +167,9 @@ class TruncNormal(Distribution):
     b: float
 
     def __post_init__(self) -> None:
-        """Refuse an interval that is too far out for float64 to hold its shares."""
-        _, low, width = self._shares()
-        if low + width < LEAST_SHARE or not width:
+        """Refuse an interval from which nothing can be drawn."""
+        interval, _ = self._lower()
+        if share_below(interval.high) < LEAST_SHARE or not interval.share:
             raise UsageError(
                 f"from {self.a:g} to {self.b:g} lies next to nothing of a normal distribution"
                 f" of mean {self.location:g} and std {self.scale:g}"
@@ -179,54 +178,42 @@ class TruncNormal(Distribution):
     @property
     def mean(self) -> float:
         """The mean of what is left."""
-        return self.location + self.scale * self._moments()[0]
+        interval, scale = self._lower()
+        return self.location + scale * interval.mean
 
     @property
     def std(self) -> float:
         """The standard deviation of what is left."""
-        return self.scale * sqrt(self._moments()[1])
+        return self.scale * self._lower()[0].std
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return `count` values from `start` on."""
-        from paramctl.init import normals  # noqa: PLC0415 (only where values are drawn)
+        from paramctl.init import normals  # noqa: PLC0415 (only to draw)
 
-        sign, low, width = self._shares()
+        interval, scale = self._lower()
+        below, share = share_below(interval.low), interval.share
         lowest, highest = self._bounds()
         values = stream.empty(count)
         scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
         for place, words in stream.chunks(start, count):
             part = values[place]
-            normals.fill_quantiles(part, normals.shares_of(words, low, width), scratch)
-            part *= sign * self.scale
+            normals.fill_quantiles(part, normals.shares_of(words, below, share), scratch)
+            part *= scale
             part += self.location
-            normals.namespace(part).clip(part, lowest, highest, out=part)
+            namespace(part).clip(part, lowest, highest, out=part)
         return values
 
-    def _shares(self) -> tuple[float, float, float]:
-        """Return -1 where it is mirrored, the share below the interval, and the share in it."""
-        sign, low, high = self._standard()
-        below = _share(low)
-        return sign, below, _share(high) - below
-
-    def _standard(self) -> tuple[float, float, float]:
-        """Return -1 where it is mirrored, and the interval in standard deviations."""
-        low, high = (self.a - self.location) / self.scale, (self.b - self.location) / self.scale
-        return (-1.0, -high, -low) if low + high > 0 else (1.0, low, high)
-
-    def _moments(self) -> tuple[float, float]:
-        """Return mean and variance in standard deviations.
-
-        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1 (1994), section 10.1.
-        """
-        sign, low, high = self._standard()
-        _, _, share = self._shares()
-        mean = (_density(low) - _density(high)) / share
-        square = 1 + (_slope(low) - _slope(high)) / share
-        return sign * mean, max(square - mean * mean, 0.0)
+    def _lower(self) -> tuple[Interval, float]:
+        """Return the interval in standard deviations, and these; both mirrored if need be."""
+        ends = ((end - self.location) / self.scale for end in (self.a, self.b))
+        interval = Interval(*ends)
+        if sum(interval) > 0:
+            return interval.mirrored(), -self.scale
+        return interval, self.scale
 
     def _bounds(self) -> tuple[float, float]:
         """Return the first float32 above a and the last one below b."""
-        import numpy as np  # noqa: PLC0415 (only where values are drawn)
+        import numpy as np  # noqa: PLC0415 (only to draw)
 
         ends = np.array([max(self.a, -FLOAT32_MAX), min(self.b, FLOAT32_MAX)])
         low, high = ends.astype(np.float32)
@@ -235,17 +222,3 @@ class TruncNormal(Distribution):
         if lowest > highest:
             raise UsageError(f"no float32 lies between {self.a} and {self.b}")
         return float(lowest), float(highest)
-
-
-def _share(x: float) -> float:
-    """Return how much of the standard normal distribution lies below x."""
-    return erfc(-x / sqrt(2)) / 2
-
-
-def _density(x: float) -> float:
-    return exp(-x * x / 2) / sqrt(2 * pi)
-
-
-def _slope(x: float) -> float:
-    """Return x times the density, which vanishes at infinity."""
-    return x * _density(x) if isfinite(x) else 0.0

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from paramctl.init import philox
-
-Array = Any
-"""A numpy array, or a torch tensor of any device: the same arithmetic runs on both."""
+from paramctl.init.namespaces import Array
 
 CHUNK = 1 << 16  # words worked on at a time: more leave the cache, fewer pay for calls
 DEVICE_CHUNK = 1 << 22  # the same on other devices, where it is the calls that cost
