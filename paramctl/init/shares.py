@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 ROOT = sqrt(2 * pi)
 TERMS = 200  # of the series and of the fraction: enough for float64 on either side of -1.5
+FLAT = 1e-3  # by which the density may change in an interval that counts as flat
 
 
 class Interval(NamedTuple):
@@ -19,13 +20,22 @@ class Interval(NamedTuple):
         return share_below(self.high) - share_below(self.low)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether it is so narrow that the density hardly changes in it, and differences lie."""
+        return (self.high - self.low) * max(1.0, abs(self.low), abs(self.high)) < FLAT
+
+    @property
     def mean(self) -> float:
         """The mean of the distribution cut to it (Johnson, Kotz and Balakrishnan 1994, 10.1)."""
+        if self.is_flat:
+            return (self.low + self.high) / 2
         return (_density(self.low) - _density(self.high)) / self.share
 
     @property
     def std(self) -> float:
         """The standard deviation of the distribution cut to it (same place)."""
+        if self.is_flat:
+            return (self.high - self.low) / sqrt(12)
         square = 1 + (_moment(self.low) - _moment(self.high)) / self.share
         return sqrt(max(square - self.mean**2, 0.0))
 
