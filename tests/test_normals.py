@@ -5,7 +5,7 @@ import pytest
 from devices import OTHERS, off, on
 from scipy.special import ndtri  # type: ignore[import-untyped]
 
-from paramctl.init.normals import SCRATCH, fill_normals, fill_quantiles
+from paramctl.init.normals import SCRATCH, _tail, fill_normals, fill_quantiles
 from paramctl.init.uniforms import fill_uniforms
 
 ULPS = 4  # units in the last place of float32, by which a normal may be off
@@ -89,3 +89,8 @@ def test_torch_gives_numpys_bits(device: str) -> None:
     assert np.array_equal(off(out).astype(float) * 2**24, WORDS >> 8)
     assert np.array_equal(normals(WORDS, device), normals(WORDS))
     assert np.array_equal(quantiles(SHARES, device), quantiles(SHARES))
+
+
+@pytest.mark.parametrize("device", OTHERS)
+def test_torch_gives_numpys_bits_in_the_tail_before_they_are_rounded(device: str) -> None:
+    assert np.array_equal(off(_tail(on(device, SHARES))), _tail(SHARES))
