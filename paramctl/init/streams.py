@@ -18,14 +18,14 @@ class Stream(NamedTuple):
     """The random numbers of one parameter: a pure function of seed, name, draw and element.
 
     A draw is a sequence of 32-bit words: the output of Philox4x64-10 (Salmon, Moraes, Dror and
-    Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) under the draw's own key, counter
-    from zero, each 64-bit number giving its low half first. So numpy can check them:
+    Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) under the draw's own key, each
+    64-bit number giving its low half first; 8 words a counter, from 1 on. So numpy can check them:
 
         generator = numpy.random.Generator(numpy.random.Philox(key=stream.key()))
         words = generator.integers(0, 2**32, size=n, dtype=numpy.uint32)
 
-    The device `cpu` computes with numpy and never imports torch; any other is a torch device and
-    gives the same words, as int32 since torch's uint32 knows no arithmetic.
+    The device `cpu` computes with numpy and never imports torch; any other is a torch device that
+    knows float64 (mps does not), and gives the same words as int32, which torch can compute with.
     """
 
     seed: int
@@ -82,6 +82,6 @@ class Stream(NamedTuple):
 
 
 def _next_words(generator: np.random.Generator, count: int) -> npt.NDArray[np.uint32]:
-    """Draw 64 bits at a time, which is five times faster than words: at least `count`, and cut."""
+    """Draw at least `count` words, 64 bits at a time: that takes half the time of 32."""
     pairs = generator.integers(0, 1 << 64, size=(count + 1) // 2, dtype=np.uint64)
     return pairs.astype("<u8", copy=False).view("<u4")[:count]
