@@ -4,6 +4,8 @@
   + UsageError                 2  options and arguments
     - AddressError             2  an address that does not parse or names nothing
       + NameUnknownError       2  a name that a checkpoint has not; a KeyError too
+    - ExpressionError          2  an expression or a scheme that does not parse or has no value
+    - TargetError              2  a parameter that a scheme cannot fill
   + MalformedError             3  the file is not what its format says
   + UnsafeError                4  refused: reading on could do harm
   + LimitError                 5  over a resource limit
@@ -60,6 +62,22 @@ class AddressError(UsageError):
 
 class NameUnknownError(AddressError, KeyError):
     """A key that a checkpoint has not: what any mapping raises, with the closest names."""
+
+
+class ExpressionError(UsageError):
+    """An expression or a scheme that does not parse, or that has no value.
+
+    `column` counts from 0 in `text`, which is what the user typed.
+    """
+
+    def __init__(self, what: str, column: int, *, hint: str = "") -> None:
+        super().__init__(what, where=f"column {column + 1}", hint=hint)
+        self.column = column
+        self.text = ""
+
+
+class TargetError(UsageError):
+    """A parameter that a scheme cannot fill: it has no fans, or nobody knows what it is for."""
 
 
 class MalformedError(ParamctlError):

@@ -1,0 +1,1 @@
+"""Expressions that users type: text to a syntax tree, and the numbers that trees stand for."""
