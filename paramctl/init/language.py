@@ -1,0 +1,160 @@
+"""The scheme language: `normal(std=0.02)`, `mixture(1/2: zeros, 1/2: ones)`, `file.py:function`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from paramctl.errors import ExpressionError, TargetError, UsageError
+from paramctl.expressions.evaluation import CONSTANTS, Value, evaluate, evaluate_number
+from paramctl.expressions.parser import parse
+from paramctl.expressions.quoting import closest, quoting
+from paramctl.expressions.tree import Call, Keyword, Name, Node, Pair
+from paramctl.init import registry
+from paramctl.init.distributions import FLOAT32_MAX, Constant, Distribution
+from paramctl.init.scheme import REQUIRED, Parameter, Scheme, write
+from paramctl.init.targets import Target
+from paramctl.init.users import load_scheme
+
+_IN_A_FILE = re.compile(r"\s*(?P<file>[^()\"']+\.py):(?P<function>[^\W\d]\w*)")
+_NO_TARGET = Target("", ())
+
+
+_KINDS: Mapping[Any, tuple[Any, str]] = {
+    float: (int | float, "a number"),
+    int: (int | float, "a whole number"),
+    str: (str, "a word in quotes"),
+    float | str: (int | float | str, "a number or a word in quotes"),
+    None: (object, "anything"),
+}
+
+
+@dataclass(frozen=True)
+class BoundScheme:
+    """A scheme with its parameters; `str` is the text that parses to it again.
+
+    `arguments` are those that were given and are not the defaults.
+    """
+
+    scheme: Scheme
+    arguments: Mapping[str, Value]
+    parts: "tuple[tuple[float, BoundScheme], ...]" = ()
+
+    def distribution(self, target: Target) -> Distribution:
+        """Return what the scheme makes of a parameter.
+
+        Raises:
+            UsageError: it cannot fill it; names the parameter.
+        """
+        parts = [(weight, part.distribution(target)) for weight, part in self.parts]
+        return self.scheme.function(target, *parts, **self.arguments)
+
+    def __str__(self) -> str:
+        written = [f"{write(weight)}: {part}" for weight, part in self.parts]
+        for place, parameter in enumerate(self.scheme.parameters):
+            if parameter.name in self.arguments:
+                value = write(self.arguments[parameter.name])
+                plain = place == 0 and parameter.default is REQUIRED
+                written.append(value if plain else f"{parameter.name}={value}")
+        return f"{self.scheme.name}({', '.join(written)})" if written else self.scheme.name
+
+
+def parse_scheme(text: str) -> BoundScheme:
+    """Return the scheme that a text names, its parameters checked.
+
+    Raises:
+        ExpressionError: it does not parse, names no scheme, or a parameter of it is wrong.
+    """
+    with quoting(text):
+        place = _IN_A_FILE.match(text)
+        if not place:
+            return _bind(parse(text))
+        tree = parse(text, place.start("function"))
+        with _at(place.start("file")):
+            scheme = load_scheme(place["file"], place["function"])
+        return _bind(tree, scheme)
+
+
+def _bind(node: Node, scheme: Scheme | None = None) -> BoundScheme:
+    """Read a scheme's call, or its name alone; its name is looked up where no scheme is given."""
+    if not isinstance(node, Name | Call):
+        raise ExpressionError(f"expected a scheme, found '{node}'", node.column)
+    if scheme is None:
+        with _at(node.column):
+            scheme = registry.find(node.name)
+    given = node.arguments if isinstance(node, Call) else ()
+    pairs = [argument for argument in given if isinstance(argument, Pair)]
+    if pairs and not scheme.takes_parts:
+        raise ExpressionError(f"'{scheme.name}' is no mixture", pairs[0].column)
+    parts = tuple((evaluate_number(pair.weight), _bind(pair.value)) for pair in pairs)
+    others = [argument for argument in given if not isinstance(argument, Pair)]
+    bound = BoundScheme(scheme, _read_arguments(scheme, others, node.column), parts)
+    _check(bound, node.column)
+    return bound
+
+
+def _read_arguments(scheme: Scheme, given: list[Node], column: int) -> dict[str, Value]:
+    parameters = {parameter.name: parameter for parameter in scheme.parameters}
+    arguments: dict[str, Value] = {}
+    for place, argument in enumerate(given):
+        name, node = _name_argument(scheme, argument, place)
+        if name in arguments:
+            raise ExpressionError(f"'{name}' is given twice", argument.column)
+        arguments[name] = _read(node, parameters[name])
+    for name, parameter in parameters.items():
+        if parameter.default is REQUIRED and name not in arguments:
+            raise ExpressionError(f"'{scheme.name}' needs '{name}'", column, hint=scheme.usage)
+    return {
+        name: arguments[name]
+        for name in parameters
+        if name in arguments and arguments[name] != parameters[name].default
+    }
+
+
+def _name_argument(scheme: Scheme, argument: Node, place: int) -> tuple[str, Node]:
+    """Return which parameter an argument is for, and its value."""
+    names = [parameter.name for parameter in scheme.parameters]
+    if isinstance(argument, Keyword):
+        if argument.name not in names:
+            what = f"'{scheme.name}' has no parameter '{argument.name}'"
+            hint = closest(argument.name, names) if names else scheme.usage
+            raise ExpressionError(what, argument.column, hint=hint)
+        return argument.name, argument.value
+    if place >= len(names):
+        raise ExpressionError("one argument too many", argument.column, hint=scheme.usage)
+    return names[place], argument
+
+
+def _read(node: Node, parameter: Parameter) -> Value:
+    """Return an argument's value, which must be of the parameter's kind."""
+    name, kind = parameter.name, parameter.kind
+    if isinstance(node, Name) and node.name not in CONSTANTS and kind in (str, float | str):
+        what = f"'{node.name}' needs quotes"
+        raise ExpressionError(what, node.column, hint=f'write {name}="{node.name}"')
+    value = evaluate(node)
+    types, what = _KINDS[kind]
+    if not isinstance(value, types) or (kind is int and value != int(value)):
+        raise ExpressionError(f"{name} is {what}", node.column)
+    if isinstance(value, int | float) and abs(value) > FLOAT32_MAX:
+        raise ExpressionError(f"{name} is too large for float32", node.column)
+    return int(value) if kind is int else value
+
+
+def _check(bound: BoundScheme, column: int) -> None:
+    """Refuse what is wrong for any parameter; users' code is not called before it is needed."""
+    if not bound.scheme.origin:
+        parts = [(weight, Constant(0.0)) for weight, _ in bound.parts]
+        with _at(column), suppress(TargetError):
+            bound.scheme.function(_NO_TARGET, *parts, **bound.arguments)
+
+
+@contextmanager
+def _at(column: int) -> Iterator[None]:
+    """Give an error of a scheme the place where the scheme is named."""
+    try:
+        yield
+    except ExpressionError:
+        raise
+    except UsageError as error:
+        raise ExpressionError(error.what, column, hint=error.hint) from error

@@ -1,0 +1,99 @@
+"""The parameter that a scheme fills: its shape, its fans, what stands beside it."""
+
+from collections.abc import Mapping
+from math import prod
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from paramctl.errors import TargetError
+
+Shape = tuple[int, ...]
+Layout = Literal["", "out_in", "in_out"]
+_NONE: Mapping[str, Shape] = MappingProxyType({})
+
+
+class Target(NamedTuple):
+    """A parameter to fill.
+
+    `layer` is the class of its layer, "" where nobody knows. `layout` says whether the weight's
+    outputs or inputs come first, "" is what is usual for the layer. `siblings` are the shapes of
+    the layer's own parameters, by the last part of their names. `fans` are fan_in and fan_out
+    where somebody knows them better than the shape tells.
+    """
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+    layer: str = ""
+    layout: Layout = ""
+    siblings: Mapping[str, Shape] = _NONE
+    fans: tuple[int, int] | None = None
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def parent(self) -> str:
+        """The part of the name before the last, which names the layer."""
+        return self.name.rpartition(".")[0].rpartition(".")[2]
+
+    @property
+    def numel(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    @property
+    def fan_in(self) -> int:
+        """The inputs that an output of the layer is a sum of.
+
+        A weight is `[fan_out, fan_in, *receptive]`, as PyTorch has it, and every size of the
+        receptive field counts: `Conv2d(3, 8, 5).weight` is `[8, 3, 5, 5]`, its fans are 75 in, 200
+        out. In a grouped convolution the second size is that of a group, so fan_in is right and
+        fan_out takes the groups for one. Transposed convolutions and GPT-2's `Conv1D` store
+        `[fan_in, fan_out, *receptive]`.
+
+        Raises:
+            TargetError: it has less than two dimensions.
+        """
+        return self._fans[0]
+
+    @property
+    def fan_out(self) -> int:
+        """The outputs of the layer that an input goes into; see `fan_in`.
+
+        Raises:
+            TargetError: it has less than two dimensions.
+        """
+        return self._fans[1]
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether the inputs come first."""
+        usual = self.layer.startswith("ConvTranspose") or self.layer == "Conv1D"
+        return self.layout == "in_out" if self.layout else usual
+
+    def require(self, *ranks: int) -> None:
+        """Refuse a number of dimensions that is none of `ranks`.
+
+        Raises:
+            TargetError: names the parameter and its shape.
+        """
+        if len(self.shape) not in ranks:
+            wanted = " or ".join(map(str, ranks))
+            raise self.error(f"has {len(self.shape)} dimensions, the scheme needs {wanted}")
+
+    def error(self, what: str, *, hint: str = "") -> TargetError:
+        """Return an error that names the parameter and its shape."""
+        return TargetError(f"'{self.name}' of shape {list(self.shape)} {what}", hint=hint)
+
+    @property
+    def _fans(self) -> tuple[int, int]:
+        if self.fans is not None:
+            return self.fans
+        if len(self.shape) < 2:
+            raise self.error("has no fans: they need two or more dimensions")
+        first, second, *receptive = self.shape
+        fan_out, fan_in = (second, first) if self.is_transposed else (first, second)
+        return fan_in * prod(receptive), fan_out * prod(receptive)
