@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paramctl.errors import ExpressionError
 from paramctl.expressions.evaluation import CONSTANTS, FUNCTIONS, evaluate
-from paramctl.expressions.parser import parse
+from paramctl.expressions.parser import MAX_DEPTH, parse
 from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import (
     RANKS,
@@ -83,7 +83,7 @@ def test_the_text_of_a_tree_parses_to_it_again(tree: Node) -> None:
     assert parse(str(tree)) == tree
 
 
-DIGITS = st.builds(Number, st.floats(0, 9))
+DIGITS = st.builds(Number, st.floats(0.01, 9) | st.just(0.0))
 ARITHMETIC = st.recursive(
     DIGITS | powers(DIGITS),
     lambda parts: st.builds(Negative, parts) | operations(parts, 1, 2),
@@ -217,6 +217,16 @@ def test_a_megabyte_of_nonsense_is_an_error(unit: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse(unit * (1_000_000 // len(unit)))
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("-", ""), ("[", "]"), ("abs(", ")")])
+def test_what_nests_as_deep_as_it_may_has_a_value(opening: str, closing: str) -> None:
+    depth = MAX_DEPTH - 1
+    text = opening * depth + "1" + closing * depth
+    value_of(text)
+    assert parse(str(parse(text))) == parse(text)
+    with pytest.raises(ExpressionError, match="nested more than"):
+        value_of(opening + text + closing)
 
 
 def test_a_long_sum_and_a_long_list_are_fine() -> None:

@@ -1,6 +1,9 @@
 """Schemes whose elements hang together, and mixtures: the values themselves."""
 
 import math
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -76,6 +79,24 @@ def test_a_large_orthogonal_matrix_is_one() -> None:
     assert np.abs(matrix @ matrix.T - np.eye(512)).max() < 1e-5
 
 
+@pytest.mark.parametrize("setting", ["NUM_THREADS=1", "NUM_THREADS=3", "CORETYPE=Prescott"])
+def test_an_orthogonal_matrix_depends_on_no_build_of_lapack(setting: str) -> None:
+    """Its last bits differ in float64, which float32 does not show."""
+    code = """
+import sys
+from paramctl.init.orthogonal import Orthogonal
+from paramctl.init.streams import Stream
+values = Orthogonal((300, 200), 1.3).sample(Stream(11, "layer.weight"), 0, 60000)
+sys.stdout.buffer.write(values.tobytes())
+"""
+    name, _, value = setting.partition("=")
+    environment = {**os.environ, f"OPENBLAS_{name}": value}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env=environment
+    )
+    assert run.stdout == values_of("orthogonal(1.3)", (300, 200)).tobytes()
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (3, 0, 2)])
 @pytest.mark.parametrize("text", ["orthogonal", "sparse(0.5)", "eye", "delta_orthogonal"])
 def test_an_empty_tensor_stays_empty(text: str, shape: tuple[int, ...]) -> None:
@@ -108,6 +129,12 @@ def test_every_column_of_a_sparse_matrix_has_as_many_zeros_as_pytorch_s(
     matrix = values_of(f"sparse({sparsity!r}, 2)", (rows, columns))
     expected = nn.init.sparse_(torch.empty(rows, columns), sparsity).numpy()
     assert np.array_equal((matrix == 0).sum(axis=0), (expected == 0).sum(axis=0))
+
+
+def test_a_sparse_matrix_sorts_its_columns_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = values_of("sparse(0.3)", (20, 31))
+    monkeypatch.setattr("paramctl.init.sparse.SORTED", 60)
+    assert np.array_equal(values_of("sparse(0.3)", (20, 31)), whole)
 
 
 def test_the_zeros_of_a_sparse_matrix_stand_anywhere_and_the_rest_is_normal() -> None:

@@ -153,6 +153,7 @@ def test_what_its_code_does_wrong_is_the_user_s_error(file: str, call: str, mess
         ("import nothing_of_this_name", "raised ModuleNotFoundError"),
         ("def f(:", "raised SyntaxError"),
         ("1 / 0", "raised ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "raised SystemExit: 0"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_the_user_s_error(

@@ -54,14 +54,15 @@ class Mixture(Distribution):
 
     def sample(self, stream: "Stream", start: int, count: int) -> "Array":
         """Return `count` values from `start` on."""
+        from paramctl.init.normals import namespace  # noqa: PLC0415 (only where values are drawn)
+
         words = stream.words(start, count)
-        values = stream.empty(count)
         if stream.device != "cpu":
-            words = words.long() & 0xFFFFFFFF
-        draw = 1
+            words = words.long() & 0xFFFFFFFF  # an int32 would compare as negative
+        values, draw = stream.empty(count), 1
         for part, threshold in zip(self.parts, self.thresholds, strict=True):
-            chosen = words >= threshold
-            values[chosen] = part.sample(stream.skip(draw), start, count)[chosen]
+            drawn = part.sample(stream.skip(draw), start, count)
+            values = namespace(values).where(words >= threshold, drawn, values)
             draw += part.draws
         return values
 

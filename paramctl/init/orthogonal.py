@@ -20,7 +20,8 @@ class Orthogonal(Whole):
 
     Uniform among all such matrices: the Q of a normal matrix, signs taken so that R has a positive
     diagonal (Mezzadri 2007, arXiv:math-ph/0609050). The dimensions from the second on are one.
-    LAPACK factorises, so the last bits may differ between machines.
+    LAPACK factorises in float64 and the result is rounded to float32: what differs between its
+    builds, and with the number of its threads, is a few units in the last place of a float64.
     """
 
     shape: tuple[int, ...]
@@ -51,8 +52,9 @@ class Orthogonal(Whole):
         import numpy as np  # noqa: PLC0415 (only where values are drawn)
 
         rows, columns = self._matrix
-        normal = Normal(0.0, 1.0).sample(stream, 0, rows * columns).reshape(rows, columns)
-        factors = np.linalg.qr(normal.T if rows < columns else normal)
+        normal = Normal(0.0, 1.0).sample(stream, 0, rows * columns).astype(np.float64)
+        tall = normal.reshape(rows, columns).T if rows < columns else normal.reshape(rows, columns)
+        factors = np.linalg.qr(tall)
         orthonormal = factors.Q * np.copysign(1, np.diag(factors.R)) * self.gain
         matrix = orthonormal.T if rows < columns else orthonormal
         return matrix.astype(np.float32).reshape(self.shape)

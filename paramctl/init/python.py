@@ -23,7 +23,7 @@ def blaming_user(origin: str) -> Iterator[None]:
         yield
     except ParamctlError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{origin} raised {type(error).__name__}: {error}") from error
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from paramctl.init.streams import Stream
 
+SORTED = 1 << 20  # words sorted at a time: their places take twice the memory of the words
+
 
 @dataclass(frozen=True)
 class Sparse(Whole):
@@ -51,8 +53,11 @@ class Sparse(Whole):
 
         rows, columns = self.shape
         words = stream.words(0, rows * columns).reshape(rows, columns)
-        chosen = np.argsort(words, axis=0, kind="stable")[: self._zeros]
         normal = Normal(0.0, self.deviation).sample(stream.skip(1), 0, rows * columns)
         matrix: npt.NDArray[np.float32] = normal.reshape(rows, columns)
-        np.put_along_axis(matrix, chosen, 0, axis=0)
+        step = max(1, SORTED // max(rows, 1))
+        for left in range(0, columns, step):
+            part = slice(left, left + step)
+            chosen = np.argsort(words[:, part], axis=0, kind="stable")[: self._zeros]
+            np.put_along_axis(matrix[:, part], chosen, 0, axis=0)
         return matrix

@@ -11,18 +11,26 @@ from paramctl.init.targets import Target
 
 
 @scheme(
-    formula="linear, convolution, bilinear: U(-b, b), b = 1 / sqrt(fan_in), also the bias; "
-    "embedding: N(0, 1); norm: 1, its bias 0; recurrent: b = 1 / sqrt(hidden_size); "
-    "attention: xavier_uniform, its biases 0; prelu: 0.25",
-    source="reset_parameters of the classes in torch.nn",
-    mean="that of the layer's scheme",
-    std="that of the layer's scheme",
+    formula="as in the layer's reset_parameters",
+    source="the classes in torch.nn",
+    mean="that of the layer's distribution",
+    std="that of the layer's distribution",
 )
 def default(target: Target) -> Distribution:
-    """What PyTorch's own layer would do.
+    """What PyTorch's own layer does when it is made.
+
+    Linear, convolution    kaiming_uniform(a=sqrt(5)), which is U(-b, b) with b = 1 / sqrt(fan_in)
+                           of the weight's second size, also for transposed ones; bias: U(-b, b)
+    Bilinear               U(-b, b), b = 1 / sqrt of the weight's second size, also the bias
+    RNN, LSTM, GRU         U(-b, b), b = 1 / sqrt(hidden_size), also the biases
+    Embedding              N(0, 1)
+    norms                  weight 1, bias 0, running mean 0, running variance 1
+    MultiheadAttention     xavier_uniform, biases 0; bias_k and bias_v xavier_normal
+    PReLU                  0.25
+    GPT-2's Conv1D         N(0, 0.02^2), bias 0
 
     The layer is known by its class, or else told from names and shapes. A parameter of which
-    nobody can tell is left as it is.
+    nobody can tell is an error that names it.
     """
     role, kind = role_of(target), kind_of(target)
     if role in USUAL and (role is not Role.BIAS or kind in _WITHOUT_BIAS):

@@ -113,8 +113,7 @@ def lecun_normal(target: Target) -> Distribution:
 
 
 @scheme(
-    formula='N(0, s^2) between -2 s and 2 s, s = std / 0.8796; "normal": N(0, std^2); '
-    '"uniform": U(-a, a), a = sqrt(3) std',
+    formula="N(0, s^2) between -2 s and 2 s, s = std / 0.8796",
     source="jax.nn.initializers.variance_scaling, keras.initializers.VarianceScaling",
     std="sqrt(scale / fan)",
 )
@@ -125,7 +124,11 @@ def variance_scaling(
     mode: str = "fan_in",
     distribution: str = "truncated_normal",
 ) -> Distribution:
-    """Set the variance to scale / fan; "fan_avg" is the mean of "fan_in" and "fan_out"."""
+    """Set the variance to scale / fan; "fan_avg" is the mean of "fan_in" and "fan_out".
+
+    The distribution is "truncated_normal", "normal": N(0, std^2), or "uniform": U(-a, a) with
+    a = sqrt(3) std.
+    """
     positive("scale", scale)
     one_of("mode", mode, (*FANS, "fan_avg"))
     one_of("distribution", distribution, tuple(_SHAPES))
