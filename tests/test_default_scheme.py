@@ -130,6 +130,7 @@ def test_a_layout_that_somebody_knows_counts() -> None:
         Target("ln.weight", (8, 8), layer="LayerNorm"),
         Target("lstm.weight_ih_l0", (8, 8)),
         Target("x.weight", (2, 2), layer="Bilinear"),
+        Target("x.other", (2,), layer="Bilinear", siblings={"weight": (2, 3, 4)}),
         Target("emb.other", (2, 2), layer="Embedding"),
     ],
 )

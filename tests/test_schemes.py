@@ -161,12 +161,12 @@ def test_a_layer_without_inputs_or_outputs_is_no_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shape", "message"),
     [
-        ("eye", (3,), "'w' of shape [3] has 1 dimensions, the scheme needs 2"),
-        ("sparse(0.5)", (3, 3, 3), "the scheme needs 2"),
-        ("dirac", (3, 3), "the scheme needs 3 or 4 or 5"),
+        ("eye", (3,), "'w' of shape [3] does not fit: the scheme needs 2 dimensions"),
+        ("sparse(0.5)", (3, 3, 3), "the scheme needs 2 dimensions"),
+        ("dirac", (3, 3), "the scheme needs 3 or 4 or 5 dimensions"),
         ("dirac(groups=2)", (3, 3, 3), "'w' of shape [3, 3, 3] cannot be cut into 2 groups"),
         ("orthogonal", (3,), "is no matrix"),
-        ("delta_orthogonal", (3, 3), "the scheme needs 3 or 4 or 5"),
+        ("delta_orthogonal", (3, 3), "the scheme needs 3 or 4 or 5 dimensions"),
         ("delta_orthogonal", (2, 3, 1), "has fewer outputs, 2, than inputs, 3"),
         ("default", (2, 3), "is not known from PyTorch's layers"),
     ],

@@ -82,7 +82,7 @@ class Target(NamedTuple):
         """
         if len(self.shape) not in ranks:
             wanted = " or ".join(map(str, ranks))
-            raise self.error(f"has {len(self.shape)} dimensions, the scheme needs {wanted}")
+            raise self.error(f"does not fit: the scheme needs {wanted} dimensions")
 
     def error(self, what: str, *, hint: str = "") -> TargetError:
         """Return an error that names the parameter and its shape."""

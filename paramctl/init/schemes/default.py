@@ -35,7 +35,8 @@ def default(target: Target) -> Distribution:
     role, kind = role_of(target), kind_of(target)
     if role in USUAL and (role is not Role.BIAS or kind in _WITHOUT_BIAS):
         return Constant(USUAL[role])
-    distribution = _RULES[kind](target) if "float" in target.dtype else None
+    rule = _RULES.get(kind) if "float" in target.dtype else None
+    distribution = rule(target) if rule else None
     if distribution is None:
         raise target.error("is not known from PyTorch's layers", hint="name a scheme for it")
     return distribution
@@ -59,7 +60,8 @@ def _conv1d(target: Target) -> Distribution | None:
 
 def _bilinear(target: Target) -> Distribution | None:
     weight = weight_shape(target)
-    return _within(weight[1]) if len(weight) == 3 else None
+    known = len(weight) == 3 and target.leaf in ("weight", "bias")
+    return _within(weight[1]) if known else None
 
 
 def _embedding(target: Target) -> Distribution | None:
@@ -85,10 +87,6 @@ def _prelu(target: Target) -> Distribution | None:
     return Constant(0.25) if target.leaf == "weight" else None
 
 
-def _unknown(_target: Target) -> Distribution | None:
-    return None
-
-
 def _within(fan: int) -> Distribution:
     bound = 1 / sqrt(fan) if fan else 0.0
     return Uniform(-bound, bound) if bound else Constant(0.0)
@@ -100,10 +98,8 @@ _RULES: Mapping[Kind, Callable[[Target], Distribution | None]] = {
     Kind.CONV1D: _conv1d,
     Kind.BILINEAR: _bilinear,
     Kind.EMBEDDING: _embedding,
-    Kind.NORM: _unknown,
     Kind.RECURRENT: _recurrent,
     Kind.ATTENTION: _attention,
     Kind.ATTENTION_OUT: _linear,
     Kind.PRELU: _prelu,
-    Kind.UNKNOWN: _unknown,
 }
