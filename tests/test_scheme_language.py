@@ -26,6 +26,7 @@ NUMBERS = st.floats(-FLOAT32_MAX, FLOAT32_MAX) | st.integers(-(10**20), 10**20)
         ("normal(mean=-2.0, std=1e-3)", "normal(mean=-2, std=0.001)"),
         ("constant(42)", "constant(42)"),
         ("constant(value=-4.5)", "constant(-4.5)"),
+        ("constant(10**30)", "constant(1e+30)"),
         ("sparse(9/10, std=0.1)", "sparse(0.9, std=0.1)"),
         ("uniform(5, 10)", "uniform(low=5, high=10)"),
         ("normal(std=0.02/sqrt(2*12))", "normal(std=0.004082482904638631)"),

@@ -4,7 +4,7 @@ import math
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from paramctl.init.distributions import Distribution, Normal
+from paramctl.init.distributions import Constant, Distribution, Normal
 from paramctl.init.language import parse_scheme
 from paramctl.init.mixture import Mixture
 from paramctl.init.streams import Stream
@@ -156,6 +156,30 @@ def test_a_mixture_chooses_by_the_first_draw_and_its_parts_draw_on() -> None:
     normal = distribution.parts[2].sample(STREAM.skip(2), 0, count)
     expected = np.where(words < 1 << 30, uniform, np.where(words < 3 << 30, 0, normal))
     assert np.array_equal(distribution.sample(STREAM, 0, count), expected)
+
+
+class Chosen(NamedTuple):
+    """A stream whose words are given."""
+
+    given: npt.NDArray[np.uint32]
+    device: str = "cpu"
+
+    def words(self, start: int, count: int) -> npt.NDArray[np.uint32]:
+        return self.given[start : start + count]
+
+    def skip(self, _draws: int) -> "Chosen":
+        return self
+
+    def empty(self, count: int) -> npt.NDArray[np.float32]:
+        return np.empty(count, np.float32)
+
+
+def test_a_mixture_divides_the_words_exactly() -> None:
+    mixture = Mixture((0.25, 0.5, 0.25), (Constant(1.0), Constant(2.0), Constant(3.0)))
+    quarter = 1 << 30
+    words = [0, quarter - 1, quarter, 3 * quarter - 1, 3 * quarter, 2**32 - 1]
+    stream: Any = Chosen(np.array(words, np.uint32))
+    assert mixture.sample(stream, 0, 6).tolist() == [1, 1, 2, 2, 3, 3]
 
 
 @given(st.integers(0, 5000), st.integers(0, 300))

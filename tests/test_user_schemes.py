@@ -37,6 +37,9 @@ def ramp(shape, rng, step: float, start: float = 0.0):
     """Rise by a step."""
     return (start + step * numpy.arange(numpy.prod(shape))).reshape(shape)
 
+def late(shape, rng, *, start=0.0, value):
+    return numpy.full(shape, value)
+
 def noise(shape, rng):
     return rng.standard_normal(shape)
 
@@ -108,7 +111,7 @@ def test_a_scheme_of_a_file_may_return_a_distribution(file: str) -> None:
 
 
 def test_its_text_parses_to_it_again(file: str) -> None:
-    for call in ("ramp(2, start=3)", "ramp(2)", "noise", "wide(factor=2)"):
+    for call in ("ramp(2, start=3)", "ramp(2)", "noise", "wide(factor=2)", "late(value=2)"):
         text = f"{file}:{call}"
         assert str(parse_scheme(text)) == text
 
