@@ -6,9 +6,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from paramctl.init.distributions import Distribution
+from paramctl.init.namespaces import Array, namespace
 
 if TYPE_CHECKING:
-    from paramctl.init.streams import Array, Stream
+    from paramctl.init.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,8 @@ class Mixture(Distribution):
         sums = accumulate(self.weights[:-1], initial=0.0)
         return tuple(round(before / total * 2**32) for before in sums)
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return `count` values from `start` on."""
-        from paramctl.init.normals import namespace  # noqa: PLC0415 (only where values are drawn)
-
         words = stream.words(start, count)
         if stream.device != "cpu":
             words = words.long() & 0xFFFFFFFF  # an int32 would compare as negative

@@ -4,12 +4,13 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from paramctl.init.distributions import Distribution
+from paramctl.init.namespaces import Array
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paramctl.init.streams import Array, Stream
+    from paramctl.init.streams import Stream
 
 
 class Whole(Distribution):
@@ -20,7 +21,7 @@ class Whole(Distribution):
         """No: `sample` is asked for all values at once."""
         return False
 
-    def sample(self, stream: "Stream", start: int, count: int) -> "Array":
+    def sample(self, stream: "Stream", start: int, count: int) -> Array:
         """Return the whole tensor's values, row-major."""
         values = self.values(stream._replace(device="cpu")).reshape(-1)
         if stream.device == "cpu":
