@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
-from paramctl.errors import LimitError, MalformedError, UsageError
-from paramctl.slices import row_major, select, strides_of
+from paramctl.errors import LimitError, UsageError
+from paramctl.slices import (
+    check_extent,
+    is_row_major,
+    select,
+    span_of,
+    split,
+    squeeze,
+    strides_of,
+)
 from paramctl.widening import WIDENED, Array
 
 BLOCK = 1 << 20  # bytes that are read at a time
@@ -40,7 +48,7 @@ def check(entry: Entry) -> None:
     spread = wide.itemsize * prod(size or 1 for size in entry.shape)
     if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
         raise LimitError(f"'{entry.name}' of shape {list(entry.shape)} is more than numpy holds")
-    _check_extent(entry)
+    check_extent(entry, _storage(entry).nbytes)
 
 
 def read(entry: Entry) -> Array:
@@ -57,7 +65,7 @@ def read(entry: Entry) -> Array:
             f"'{entry.name}' takes {nbytes} bytes, over {MAX_ARRAY}", hint="name a slice of it"
         )
     check(entry)
-    return convert(_gather(_squeeze(entry), _stored_type(entry))).reshape(entry.shape)
+    return convert(_gather(squeeze(entry), _stored_type(entry))).reshape(entry.shape)
 
 
 def blocks(entry: Entry) -> Iterator[Array]:
@@ -91,7 +99,7 @@ def raw(entry: Entry) -> Iterator[bytes]:
         yield from _packed_bytes(entry)
         return
     little = _stored_type(entry).newbyteorder("<")
-    _check_extent(entry)
+    check_extent(entry, _storage(entry).nbytes)
     for block in _stored_blocks(entry):
         yield block.astype(little, copy=False).tobytes()
 
@@ -125,9 +133,8 @@ def _conversion(entry: Entry) -> tuple[np.dtype[Any], Callable[[Array], Array]]:
 def _stored_blocks(entry: Entry) -> Iterator[Array]:
     """Yield the stored elements in order, none of their dimensions left."""
     stored = _stored_type(entry)
-    plain = _squeeze(entry)
-    nbytes = BLOCK if plain.strides == row_major(plain.shape) else STRIDED_BLOCK
-    for part in _split(plain, nbytes // stored.itemsize):
+    nbytes = BLOCK if is_row_major(entry) else STRIDED_BLOCK
+    for part in split(squeeze(entry), nbytes // stored.itemsize):
         values = _gather(part, stored).reshape(-1)
         for start in range(0, values.size, NUMBERS):
             yield values[start : start + NUMBERS]
@@ -137,22 +144,9 @@ def _packed_bytes(entry: Entry) -> Iterator[bytes]:
     storage = _storage(entry)
     if entry.strides is not None or entry.offset:
         raise UsageError(f"'{entry.name}': a part of {entry.dtype.name} does not fill whole bytes")
-    _check_extent(entry)
+    check_extent(entry, _storage(entry).nbytes)
     for begin in range(0, entry.nbytes, BLOCK):
         yield storage.source.read(storage.offset + begin, min(BLOCK, entry.nbytes - begin))
-
-
-def _split(entry: Entry, numel: int) -> Iterator[Entry]:
-    """Cut an entry along its first dimensions into parts of at most `numel` elements."""
-    if entry.numel <= numel:
-        yield from [entry] if entry.numel else []
-        return
-    rows = numel // (entry.numel // entry.shape[0])
-    for start in range(0, entry.shape[0], max(rows, 1)):
-        if rows:
-            yield select(entry, (slice(start, start + rows),))
-        else:
-            yield from _split(select(entry, (start,)), numel)
 
 
 def _stored_type(entry: Entry) -> np.dtype[Any]:
@@ -181,34 +175,9 @@ def _storage(entry: Entry) -> Storage:
     return entry.storage
 
 
-def _squeeze(entry: Entry) -> Entry:
-    """Drop the dimensions of size 1: a file may give them any number and any stride."""
-    kept = [pair for pair in zip(entry.shape, strides_of(entry), strict=True) if pair[0] != 1]
-    return entry._replace(
-        shape=tuple(size for size, _ in kept), strides=tuple(stride for _, stride in kept)
-    )
-
-
-def _span(entry: Entry) -> tuple[int, int]:
-    """Return the lowest element in the storage, and how many there are up to the highest."""
-    reaches = [(size - 1) * step for size, step in zip(entry.shape, strides_of(entry), strict=True)]
-    low = entry.offset + sum(reach for reach in reaches if reach < 0)
-    return low, 1 + sum(map(abs, reaches))
-
-
-def _check_extent(entry: Entry) -> None:
-    low, span = _span(entry)
-    begin, end = low * entry.dtype.bits // 8, ((low + span) * entry.dtype.bits + 7) // 8
-    nbytes = _storage(entry).nbytes
-    if entry.numel and (begin < 0 or end > nbytes):
-        raise MalformedError(
-            f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"
-        )
-
-
 def _gather(entry: Entry, stored: np.dtype[Any]) -> Array:
     """Read the elements, and of the bytes between them no more than small gaps."""
-    if _span(entry)[1] <= entry.numel:
+    if span_of(entry)[1] <= entry.numel:
         return np.ascontiguousarray(_read_span(entry, stored)).reshape(entry.shape)
     values = np.empty(entry.shape, stored)
     if entry.numel:
@@ -223,7 +192,7 @@ def _fill(values: Array, entry: Entry) -> None:
     runs = accumulate(((size - 1) * stride for stride, size, _ in steps), initial=1)
     gaps = (stride - run for (stride, _, _), run in zip(steps, runs, strict=False))
     small = max(gaps, default=0) * values.itemsize < SMALL_GAP
-    span = _span(entry)[1] * values.itemsize
+    span = span_of(entry)[1] * values.itemsize
     if span <= values.nbytes or (small and span <= BLOCK):
         values[...] = _read_span(entry, values.dtype)
         return
@@ -237,7 +206,7 @@ def _fill(values: Array, entry: Entry) -> None:
 def _read_span(entry: Entry, stored: np.dtype[Any]) -> Array:
     """Read all the bytes between the first element and the last, and pick the elements there."""
     storage = _storage(entry)
-    low, span = _span(entry)
+    low, span = span_of(entry)
     data = storage.source.read(storage.offset + low * stored.itemsize, span * stored.itemsize)
     return np.lib.stride_tricks.as_strided(
         np.frombuffer(data, stored)[entry.offset - low :],

@@ -1,10 +1,11 @@
 """Slices of an entry, by arithmetic on its offset, shape and strides: nothing is read."""
 
+from collections.abc import Iterator
 from types import EllipsisType
 from typing import NoReturn
 
 from paramctl.checkpoint import Entry
-from paramctl.errors import UsageError
+from paramctl.errors import MalformedError, UsageError
 
 Step = int | slice | EllipsisType
 Index = tuple[Step, ...]
@@ -22,6 +23,56 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 def strides_of(entry: Entry) -> tuple[int, ...]:
     """Return an entry's strides, in elements, those of a contiguous array where it has none."""
     return entry.strides if entry.strides is not None else row_major(entry.shape)
+
+
+def squeeze(entry: Entry) -> Entry:
+    """Drop the dimensions of size 1: a file may give them any number and any stride."""
+    kept = [pair for pair in zip(entry.shape, strides_of(entry), strict=True) if pair[0] != 1]
+    return entry._replace(
+        shape=tuple(size for size, _ in kept), strides=tuple(stride for _, stride in kept)
+    )
+
+
+def is_row_major(entry: Entry) -> bool:
+    """Whether the elements lie one behind the other, in the order of their indices."""
+    if entry.strides is None or not entry.numel:
+        return True
+    plain = squeeze(entry)
+    return plain.strides == row_major(plain.shape)
+
+
+def span_of(entry: Entry) -> tuple[int, int]:
+    """Return the lowest element in the storage, and how many there are up to the highest."""
+    reaches = [(size - 1) * step for size, step in zip(entry.shape, strides_of(entry), strict=True)]
+    low = entry.offset + sum(reach for reach in reaches if reach < 0)
+    return low, 1 + sum(map(abs, reaches))
+
+
+def check_extent(entry: Entry, nbytes: int) -> None:
+    """Check that an entry lies inside a storage of `nbytes`.
+
+    Raises:
+        MalformedError: it reaches past it.
+    """
+    low, length = span_of(entry)
+    begin, end = low * entry.dtype.bits // 8, ((low + length) * entry.dtype.bits + 7) // 8
+    if entry.numel and (begin < 0 or end > nbytes):
+        raise MalformedError(
+            f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"
+        )
+
+
+def split(entry: Entry, numel: int) -> Iterator[Entry]:
+    """Cut an entry along its first dimensions into parts of at most `numel` elements."""
+    if entry.numel <= numel:
+        yield from [entry] if entry.numel else []
+        return
+    rows = numel // (entry.numel // entry.shape[0])
+    for start in range(0, entry.shape[0], max(rows, 1)):
+        if rows:
+            yield select(entry, (slice(start, start + rows),))
+        else:
+            yield from split(select(entry, (start,)), numel)
 
 
 def select(entry: Entry, index: Index) -> Entry:

@@ -8,6 +8,9 @@ import os
 import stat
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 from paramctl.errors import FileError, LimitError, MalformedError, UsageError
 
@@ -17,10 +20,16 @@ URL_SCHEMES = ("http://", "https://", "s3://", "gs://", "hf://")
 
 
 class Source(ABC):
-    """Random access to `size` bytes; `name` is what messages call it."""
+    """Random access to `size` bytes, from any thread; `name` is what messages call it.
+
+    `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
+    they are quickest read in order.
+    """
 
     name: str
     size: int
+    whole: bool = False
+    sequential: bool = False
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on.
@@ -41,6 +50,16 @@ class Source(ABC):
     def _read(self, offset: int, length: int) -> bytes:
         """Read a range that is known to be inside the source."""
 
+    def locate(self, offset: int) -> tuple["Source", int]:
+        """Return the source that holds the bytes from `offset` on as they are, and where."""
+        return self, offset
+
+    def release(self) -> None:  # noqa: B027 (most sources hold nothing)
+        """Let go of descriptors and caches until bytes are asked for again."""
+
+    def check_unchanged(self) -> None:  # noqa: B027 (most sources cannot change)
+        """Raise FileError if the bytes are not those that they were when it was opened."""
+
 
 class FileSource(Source):
     """A regular file, opened when bytes are asked for and checked to be the same file still."""
@@ -51,8 +70,7 @@ class FileSource(Source):
         self._flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         if not follow:
             self._flags |= os.O_NOFOLLOW
-        self._descriptor = CLOSED
-        self._identity: tuple[int, ...] = ()
+        self._prepare(CLOSED)
         self.size = self._open().st_size
 
     @classmethod
@@ -61,17 +79,37 @@ class FileSource(Source):
         source = cls.__new__(cls)
         source.name = name
         source.path = ""
-        source._descriptor = descriptor  # noqa: SLF001 (a second constructor)
+        source._prepare(descriptor)  # noqa: SLF001 (a second constructor)
         status = os.fstat(descriptor)
         source._identity = _identity(status)  # noqa: SLF001
         source.size = status.st_size
         return source
 
+    def _prepare(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._identity: tuple[int, ...] = ()
+        self._lock = Lock()
+        self._readers = 0
+
     def release(self) -> None:
         """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
-        if self.path and self._descriptor != CLOSED:
-            os.close(self._descriptor)
-            self._descriptor = CLOSED
+        with self._lock:
+            if self.path and self._descriptor != CLOSED and not self._readers:
+                os.close(self._descriptor)
+                self._descriptor = CLOSED
+
+    @contextmanager
+    def descriptor(self) -> Iterator[int]:
+        """Keep the file open for the time of the context."""
+        with self._lock:
+            if self._descriptor == CLOSED:
+                self._open()
+            self._readers += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._lock:
+                self._readers -= 1
 
     def check_unchanged(self) -> None:
         """Raise FileError if the file is not the one that was opened, byte count and time."""
@@ -88,7 +126,8 @@ class FileSource(Source):
                 raise FileError(what, file=self.name) from error
             raise _os_error(error, self.name) from error
         if not stat.S_ISREG(status.st_mode):
-            self.release()
+            os.close(self._descriptor)
+            self._descriptor = CLOSED
             raise FileError("not a regular file", file=self.name)
         if self._identity and _identity(status) != self._identity:
             raise FileError("file changed since it was listed; try again", file=self.name)
@@ -96,19 +135,18 @@ class FileSource(Source):
         return status
 
     def _read(self, offset: int, length: int) -> bytes:
-        if self._descriptor == CLOSED:
-            self._open()
         pieces = []
-        while length:
-            piece = self._pread(offset, length)
-            pieces.append(piece)
-            offset += len(piece)
-            length -= len(piece)
+        with self.descriptor() as descriptor:
+            while length:
+                piece = self._pread(descriptor, offset, length)
+                pieces.append(piece)
+                offset += len(piece)
+                length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _pread(self, offset: int, length: int) -> bytes:
+    def _pread(self, descriptor: int, offset: int, length: int) -> bytes:
         try:
-            piece = os.pread(self._descriptor, length, offset)
+            piece = os.pread(descriptor, length, offset)
         except OSError as error:
             raise FileError.from_os(error, self.name) from error
         except MemoryError as error:

@@ -6,6 +6,7 @@ Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.6 to 4.3.9; RFC 1951.
 import zlib
 from functools import cached_property
 from io import BytesIO
+from threading import Lock
 
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.zips import (
@@ -95,13 +96,28 @@ class _Stored(Source):
     def _read(self, offset: int, length: int) -> bytes:
         return self._archive.read(self._start + offset, length)
 
+    def locate(self, offset: int) -> tuple[Source, int]:
+        return self._archive.locate(self._start + offset)
+
+    def release(self) -> None:
+        self._archive.release()
+
+    def check_unchanged(self) -> None:
+        self._archive.check_unchanged()
+
 
 class _Deflated(_Stored):
     """A deflated member: inflated from its beginning up to what is asked for, and on from there."""
 
+    sequential = True
+
     def __init__(self, archive: Source, member: Member) -> None:
         super().__init__(archive, member)
+        self._lock = Lock()
         self._rewind()
+
+    def locate(self, offset: int) -> tuple[Source, int]:
+        return self, offset
 
     def _rewind(self) -> None:
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -109,6 +125,10 @@ class _Deflated(_Stored):
         self._position = 0
 
     def _read(self, offset: int, length: int) -> bytes:
+        with self._lock:
+            return self._inflate_range(offset, length)
+
+    def _inflate_range(self, offset: int, length: int) -> bytes:
         if offset < self._position:
             self._rewind()
         while self._position < offset:
