@@ -3,6 +3,8 @@
 import gc
 import sys
 
+from paramctl.errors import Interruption
+
 
 def main() -> int:
     """Run the command line and return the exit code."""
@@ -13,12 +15,12 @@ def main() -> int:
         from paramctl.cli.app import run  # noqa: PLC0415 (so that Ctrl-C while importing is quiet)
 
         return run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interruption) as end:
         from signal import SIGINT  # noqa: PLC0415 (only for the end)
 
         from paramctl.cli.environment import die_of_signal  # noqa: PLC0415
 
-        die_of_signal(SIGINT)
+        die_of_signal(end.number if isinstance(end, Interruption) else SIGINT)
 
 
 if __name__ == "__main__":

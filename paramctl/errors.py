@@ -10,6 +10,7 @@
   + UnsafeError                4  refused: reading on could do harm
   + LimitError                 5  over a resource limit
   + FileError                  6  the operating system said no
+    - UnconfirmedError         1  written, but perhaps not yet on the disk
 
 Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
 """
@@ -107,6 +108,20 @@ class FileError(ParamctlError):
     def from_os(cls, error: OSError, file: str) -> "FileError":
         """Wrap what the operating system said about `file`."""
         return cls(error.strerror or str(error), file=file)
+
+
+class UnconfirmedError(FileError):
+    """A file that is complete and in its place, but a power cut could still undo it."""
+
+    exit_code = 1
+
+
+class Interruption(BaseException):
+    """A signal that asks the program to end: it cleans up, and then dies of it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class FileSource(Source):
         source.path = ""
         source._prepare(descriptor)  # noqa: SLF001 (a second constructor)
         status = os.fstat(descriptor)
-        source._identity = _identity(status)  # noqa: SLF001
+        source._identity = identity_of(status)  # noqa: SLF001
         source.size = status.st_size
         return source
 
@@ -113,7 +113,7 @@ class FileSource(Source):
 
     def check_unchanged(self) -> None:
         """Raise FileError if the file is not the one that was opened, byte count and time."""
-        if self._descriptor != CLOSED and _identity(os.fstat(self._descriptor)) != self._identity:
+        if self._descriptor != CLOSED and identity_of(os.fstat(self._descriptor)) != self._identity:
             raise FileError("file changed while it was read; try again", file=self.name)
 
     def _open(self) -> os.stat_result:
@@ -129,9 +129,9 @@ class FileSource(Source):
             os.close(self._descriptor)
             self._descriptor = CLOSED
             raise FileError("not a regular file", file=self.name)
-        if self._identity and _identity(status) != self._identity:
+        if self._identity and identity_of(status) != self._identity:
             raise FileError("file changed since it was listed; try again", file=self.name)
-        self._identity = _identity(status)
+        self._identity = identity_of(status)
         return status
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -193,7 +193,8 @@ def spool(descriptor: int, name: str) -> FileSource:
         return FileSource.of_descriptor(os.dup(target.fileno()), name)
 
 
-def _identity(status: os.stat_result) -> tuple[int, ...]:
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """Return what changes when a file is replaced or written to."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

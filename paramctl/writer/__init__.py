@@ -1,0 +1,74 @@
+"""The writer: a checkpoint as safetensors, into a file, a folder of files or a stream."""
+
+import os
+from collections.abc import Callable
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.sources import FileSource
+from paramctl.writer import metadata
+from paramctl.writer.blocks import Crew
+from paramctl.writer.contents import choose
+from paramctl.writer.files import save_file
+from paramctl.writer.layout import lay_out
+from paramctl.writer.options import Report, WriteOptions
+from paramctl.writer.progress import Progress, no_progress
+
+__all__ = ["Progress", "Report", "WriteOptions", "save", "stream"]
+
+DEFAULT = WriteOptions()
+CHUNK = 1 << 20
+
+
+def save(
+    checkpoint: Checkpoint,
+    path: str | os.PathLike[str],
+    options: WriteOptions = DEFAULT,
+    progress: Progress = no_progress,
+) -> Report:
+    """Write a model into a file, or with `max_shard_size` into a folder of files.
+
+    The file takes its place when all of it is on the disk; `path` may lead to the file that the
+    model is read from.
+
+    Raises:
+        ParamctlError: it cannot be written; the class says why, and the old file is as it was.
+    """
+    if options.max_shard_size is None:
+        return save_file(checkpoint, os.fspath(path), options, progress)
+    from paramctl.writer.sharded import save_folder  # noqa: PLC0415 (rarely needed)
+
+    return save_folder(checkpoint, os.fspath(path), options, progress)
+
+
+def stream(
+    checkpoint: Checkpoint,
+    write: Callable[[bytes], object],
+    options: WriteOptions = DEFAULT,
+    progress: Progress = no_progress,
+) -> Report:
+    """Hand the bytes of the file that `save` would write to `write`, in order.
+
+    Raises:
+        ParamctlError: the model cannot be written; the class says why.
+    """
+    contents = choose(checkpoint, options)
+    layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
+    Crew(progress, layout.nbytes).write(layout, _Stream(write))
+    return Report((), layout.nbytes, contents.notes)
+
+
+class _Stream:
+    """A stream as the place where blocks go."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._hand_on = write
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes on."""
+        self._hand_on(data)
+
+    def copy(self, source: FileSource, offset: int, nbytes: int) -> None:
+        """Read a range of a file, a chunk at a time, and write it."""
+        end = offset + nbytes
+        for begin in range(offset, end, CHUNK):
+            self.write(source.read(begin, min(CHUNK, end - begin)))

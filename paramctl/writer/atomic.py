@@ -1,0 +1,213 @@
+"""A file that is written aside and takes its place when it is complete and on the disk.
+
+Whatever happens on the way, the old file stays as it is and nothing lies beside it; only SIGKILL
+and a power cut leave a draft, `.NAME.<12 hex digits>.paramctl-tmp`.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from paramctl.errors import FileError, UsageError
+from paramctl.sources import FileSource, identity_of
+from paramctl.writer.folder import Folder, naming, sync
+from paramctl.writer.interrupts import Interrupts
+
+CHUNK = 1 << 20
+MAX_NAME = 200  # bytes of a file's name that its draft's name holds: 255 is the most for both
+NONE = -1
+NO_PREALLOCATION = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Draft:
+    """A file that is to take the place of `name` in a folder.
+
+    `notes` are what the user should know of how it differs from the file that it replaces.
+    """
+
+    def __init__(self, folder: Folder, name: str, interrupts: Interrupts, *, force: bool) -> None:
+        self.notes: list[str] = []
+        self._folder = folder
+        self.name = name
+        self._path = folder.join(name)
+        self._interrupts = interrupts
+        self._descriptor = NONE
+        self._draft = ""
+        self._is_placed = False
+        self._old = folder.status(name)
+        if self._old:
+            self._check_old(self._old, force=force)
+
+    def _check_old(self, old: os.stat_result, *, force: bool) -> None:
+        if stat.S_ISDIR(old.st_mode):
+            raise FileError("is a folder", file=self._path)
+        if not stat.S_ISREG(old.st_mode):
+            raise FileError("not a regular file", file=self._path)
+        if not force:
+            raise UsageError("the file is there already", hint="--force", file=self._path)
+        if old.st_nlink > 1:
+            links = old.st_nlink - 1
+            self.notes.append(f"{links} other hard link(s) of it still lead to the old contents")
+
+    def create(self, nbytes: int) -> None:
+        """Create the draft and claim its room, so that a full disk is known before it is written.
+
+        Raises:
+            FileError: the operating system says no.
+        """
+        short = os.fsdecode(os.fsencode(self.name)[:MAX_NAME])
+        draft = f".{short}.{os.urandom(6).hex()}.paramctl-tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        mode = 0o600 if self._old else 0o666
+        with naming(self._path):
+            with self._interrupts.held():
+                self._descriptor = os.open(draft, flags, mode, dir_fd=self._folder.descriptor)
+                self._draft = draft
+            _preallocate(self._descriptor, nbytes)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes behind those before."""
+        view = memoryview(data)
+        with naming(self._path):
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def copy(self, source: FileSource, offset: int, nbytes: int) -> None:
+        """Write bytes of a file behind those before, without a detour where the kernel can."""
+        with source.descriptor() as descriptor:
+            while nbytes:
+                copied = self._copy_range(descriptor, offset, nbytes)
+                if not copied:
+                    copied = min(nbytes, CHUNK)
+                    self.write(source.read(offset, copied))
+                offset += copied
+                nbytes -= copied
+
+    def _copy_range(self, descriptor: int, offset: int, nbytes: int) -> int:
+        """Return how many bytes the kernel copied: 0 where it cannot, reading then says why."""
+        if not hasattr(os, "copy_file_range"):
+            return 0
+        try:
+            return os.copy_file_range(descriptor, self._descriptor, nbytes, offset)
+        except OSError:
+            return 0
+
+    def finish(self) -> None:
+        """Give it the old file's mode and owner, and bring it to the disk.
+
+        Raises:
+            FileError: the operating system says no; it is not asked twice.
+        """
+        with naming(self._path):
+            if self._old:
+                self._keep_owner(self._old)
+            sync(self._descriptor)
+            with self._interrupts.held():
+                descriptor, self._descriptor = self._descriptor, NONE
+                os.close(descriptor)
+
+    def _keep_owner(self, old: os.stat_result) -> None:
+        own = os.fstat(self._descriptor)
+        mode = stat.S_IMODE(old.st_mode)
+        if (own.st_uid, own.st_gid) != (old.st_uid, old.st_gid):
+            try:
+                os.fchown(self._descriptor, old.st_uid, old.st_gid)
+            except OSError as error:
+                if error.errno != errno.EPERM:
+                    raise
+                mode &= 0o777
+                self.notes.append("its owner could not be kept: it is yours now")
+        os.fchmod(self._descriptor, mode)
+
+    def place(self) -> None:
+        """Put it in its place.
+
+        Raises:
+            FileError: somebody else has changed the file there, or the operating system says no.
+        """
+        now = self._folder.status(self.name)
+        if (now and identity_of(now)) != (self._old and identity_of(self._old)):
+            raise FileError(
+                "changed by somebody else meanwhile: nothing was written",
+                hint="try again",
+                file=self._path,
+            )
+        with naming(self._path):
+            folder = self._folder.descriptor
+            os.rename(self._draft, self.name, src_dir_fd=folder, dst_dir_fd=folder)
+        self._draft = ""
+        self._is_placed = True
+
+    def discard(self) -> None:
+        """Remove it, also from its place if it is new there."""
+        with self._interrupts.held():
+            if self._descriptor != NONE:
+                with suppress(OSError):
+                    os.close(self._descriptor)
+                self._descriptor = NONE
+            if self._draft:
+                self._folder.remove(self._draft)
+            elif self._is_placed and not self._old:
+                self._folder.remove(self.name)
+
+
+class Drafts:
+    """Drafts in one folder: all of them take their places, or none does and none is left."""
+
+    def __init__(self, folder: Folder, interrupts: Interrupts, *, force: bool) -> None:
+        self._folder = folder
+        self._interrupts = interrupts
+        self._force = force
+        self._drafts: list[Draft] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        with self._interrupts.held():
+            for draft in self._drafts:
+                draft.discard()
+
+    def start(self, name: str, nbytes: int) -> Draft:
+        """Start the draft of a file of so many bytes.
+
+        Raises:
+            UsageError: there is such a file, and it may not be replaced.
+            FileError: there is something else of this name, or the operating system says no.
+        """
+        draft = Draft(self._folder, name, self._interrupts, force=self._force)
+        self._drafts.append(draft)
+        draft.create(nbytes)
+        return draft
+
+    def place(self) -> None:
+        """Put all in their places, the last one when the others are there for good.
+
+        Raises:
+            UnconfirmedError: they are in their places, but perhaps not yet on the disk.
+            FileError: they are not.
+        """
+        with self._interrupts.held():
+            *others, last = self._drafts
+            for draft in others:
+                draft.place()
+            if others:
+                with naming(self._folder.path):
+                    self._folder.sync()
+            last.place()
+            self._drafts.clear()
+            self._folder.confirm(last.name)
+
+
+def _preallocate(descriptor: int, nbytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, nbytes)
+        except OSError as error:
+            if error.errno not in NO_PREALLOCATION:
+                raise

@@ -1,0 +1,48 @@
+"""What of a checkpoint is written: the tensors that are stored, and the names that are aliases."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.writer.layout import check_entries
+from paramctl.writer.options import WriteOptions
+
+
+class Contents(NamedTuple):
+    """The entries that are written, in the checkpoint's order, and alias -> stored name."""
+
+    entries: tuple[Entry, ...]
+    aliases: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def choose(checkpoint: Checkpoint, options: WriteOptions) -> Contents:
+    """Choose what is written of a checkpoint, and check that it can be.
+
+    Raises:
+        ParamctlError: an entry cannot be written; names it.
+    """
+    stored = tuple(entry for name, entry in checkpoint.items() if name not in checkpoint.aliases)
+    check_entries(stored)
+    notes = _note_overlaps(checkpoint) + _note_namesakes(checkpoint)
+    if options.ties == "copy":
+        return Contents(tuple(checkpoint.values()), {}, notes)
+    return Contents(stored, checkpoint.aliases, notes)
+
+
+def _note_overlaps(checkpoint: Checkpoint) -> tuple[str, ...]:
+    if not checkpoint.overlaps:
+        return ()
+    name, other = next(iter(checkpoint.overlaps.items()))
+    more = len(checkpoint.overlaps) - 1
+    others = f", and {more} more do so" if more else ""
+    return (f"'{name}' shares some bytes with '{other}'{others}: each is written in full",)
+
+
+def _note_namesakes(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Note what of the user's metadata a reader will take for a tie."""
+    return tuple(
+        f"the metadata's '{key}' is the name of a tensor, '{value}': it will be read as a tie"
+        for key, value in checkpoint.metadata.items()
+        if isinstance(value, str) and value in checkpoint and key not in checkpoint
+    )

@@ -1,0 +1,48 @@
+"""A model in one file."""
+
+import os
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.errors import FileError
+from paramctl.writer import metadata
+from paramctl.writer.atomic import Drafts
+from paramctl.writer.blocks import Crew
+from paramctl.writer.contents import choose
+from paramctl.writer.folder import Folder
+from paramctl.writer.interrupts import Interrupts
+from paramctl.writer.layout import lay_out
+from paramctl.writer.options import Report, WriteOptions
+from paramctl.writer.progress import Progress
+
+
+def save_file(
+    checkpoint: Checkpoint, path: str, options: WriteOptions, progress: Progress
+) -> Report:
+    """Write a model into a file that takes its place when it is complete; links are followed."""
+    contents = choose(checkpoint, options)
+    layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
+    head, name = os.path.split(_resolve(path))
+    with (
+        Folder(head) as folder,
+        Interrupts() as interrupts,
+        Drafts(folder, interrupts, force=options.force) as drafts,
+    ):
+        draft = drafts.start(name, layout.nbytes)
+        Crew(progress, layout.nbytes).write(layout, draft)
+        draft.finish()
+        drafts.place()
+    return Report((path,), layout.nbytes, contents.notes + tuple(draft.notes))
+
+
+def _resolve(path: str) -> str:
+    """Return where a path leads, through all links.
+
+    Raises:
+        FileError: it can be the name of no file.
+    """
+    if not path or path.endswith(os.sep):
+        raise FileError("not the name of a file", file=path)
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        raise FileError("no file can have this name", file=path) from error

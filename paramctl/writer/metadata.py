@@ -1,0 +1,59 @@
+"""What a written file says beside its tensors: the user's metadata, the format, the ties."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.errors import UsageError
+from paramctl.ties import NO_ALIAS
+
+FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
+COUNTED = ("total_size", "total_parameters")  # what an index says of its own files
+
+
+def of_file(checkpoint: Checkpoint, aliases: Mapping[str, str]) -> dict[str, str]:
+    """Return the `__metadata__` of a single file: strings, those that are none as JSON text.
+
+    Raises:
+        UsageError: an alias has the name of something else in the metadata, or a text is broken.
+    """
+    texts = {key: _as_text(value) for key, value in _of_user(checkpoint).items()}
+    return _add_ties(FORMAT | texts, aliases)
+
+
+def of_shard(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the `__metadata__` of one of several files."""
+    return {"format": _as_text(checkpoint.metadata.get("format", FORMAT["format"]))}
+
+
+def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int) -> dict[str, Any]:
+    """Return the metadata of the index of several files.
+
+    Raises:
+        UsageError: an alias has the name of something else in the metadata.
+    """
+    return _add_ties({"total_size": total_size} | _of_user(checkpoint), aliases)
+
+
+def _of_user(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the checkpoint's metadata without what an index counted in its files."""
+    return {
+        key: value
+        for key, value in checkpoint.metadata.items()
+        if key not in COUNTED or not checkpoint.format.startswith("sharded")
+    }
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _add_ties(metadata: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    for alias, stored in aliases.items():
+        if alias in NO_ALIAS or metadata.setdefault(alias, stored) != stored:
+            raise UsageError(
+                f"the tied name '{alias}' has another meaning in the metadata",
+                hint="rename it, or write ties out with --ties copy",
+            )
+    return metadata
