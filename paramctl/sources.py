@@ -9,7 +9,7 @@ import stat
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from paramctl.errors import FileError, LimitError, MalformedError, UsageError
@@ -95,8 +95,9 @@ class FileSource(Source):
         """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
         with self._lock:
             if self.path and self._descriptor != CLOSED and not self._readers:
-                os.close(self._descriptor)
-                self._descriptor = CLOSED
+                descriptor, self._descriptor = self._descriptor, CLOSED
+                with suppress(OSError):  # nothing was written through it
+                    os.close(descriptor)
 
     @contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -113,24 +114,35 @@ class FileSource(Source):
 
     def check_unchanged(self) -> None:
         """Raise FileError if the file is not the one that was opened, byte count and time."""
-        if self._descriptor != CLOSED and identity_of(os.fstat(self._descriptor)) != self._identity:
-            raise FileError("file changed while it was read; try again", file=self.name)
+        if self._descriptor != CLOSED:
+            self._check(self._descriptor, "while it was read")
 
     def _open(self) -> os.stat_result:
         try:
-            self._descriptor = os.open(self.path, self._flags)
-            status = os.fstat(self._descriptor)
+            descriptor = os.open(self.path, self._flags)
         except (OSError, ValueError) as error:
             if self._flags & os.O_NOFOLLOW and getattr(error, "errno", 0) == errno.ELOOP:
                 what = "a symbolic link, refused by --no-follow"
                 raise FileError(what, file=self.name) from error
             raise _os_error(error, self.name) from error
+        try:
+            status = self._check(descriptor, "since it was listed")
+        except FileError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return status
+
+    def _check(self, descriptor: int, when: str) -> os.stat_result:
+        """Check that it is a regular file, and the one that was opened first."""
+        try:
+            status = os.fstat(descriptor)
+        except OSError as error:
+            raise FileError.from_os(error, self.name) from error
         if not stat.S_ISREG(status.st_mode):
-            os.close(self._descriptor)
-            self._descriptor = CLOSED
             raise FileError("not a regular file", file=self.name)
         if self._identity and identity_of(status) != self._identity:
-            raise FileError("file changed since it was listed; try again", file=self.name)
+            raise FileError(f"file changed {when}; try again", file=self.name)
         self._identity = identity_of(status)
         return status
 

@@ -1,6 +1,9 @@
 """Helpers whose assertions say what differs, as those of tests do; the program, started once."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from forks import Forks
@@ -13,3 +16,11 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """Return what runs the program without its start-up."""
     with Forks(tmp_path_factory.mktemp("forks")) as forks:
         yield forks
+
+
+@pytest.fixture
+def memory_folder() -> Iterator[Path]:
+    """Return a folder in memory, where there is one: syncing takes most of the time on a disk."""
+    shared = "/dev/shm"  # noqa: S108 (the folder in it has a name of its own)
+    with TemporaryDirectory(dir=shared if os.path.isdir(shared) else None) as folder:
+        yield Path(folder)

@@ -161,12 +161,21 @@ class Crew:
                     self._finish(sink)
             while self._pending:
                 self._finish(sink)
+            for source in self._open.values():
+                source.check_unchanged()
         finally:
-            if self._pool:
-                self._pool.shutdown(wait=False, cancel_futures=True)
-                self._pool = None
-        while self._open:
-            self._close()
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let go of threads and sources, also of those whose turn has not come."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        for source in (*self._open.values(), *(block.source for block, _ in self._pending)):
+            source.release()
+        self._open.clear()
+        self._pending.clear()
+        self._ahead = 0
 
     def _start(self, block: Block) -> None:
         """Have a block computed; what is only copied or must be read in order waits its turn."""
@@ -185,6 +194,7 @@ class Crew:
     def _finish(self, sink: Sink) -> None:
         """Write the block whose turn it is."""
         block, future = self._pending.popleft()
+        self._use(block.source)
         if future:
             self._ahead -= block.nbytes
             _put(block, future.result(), sink)
@@ -192,21 +202,20 @@ class Crew:
             sink.copy(block.source, block.offset, block.nbytes)
         else:
             _put(block, block.read(), sink)
-        self._open[id(block.source)] = block.source
-        self._open.move_to_end(id(block.source))
-        if len(self._open) > MAX_OPEN:
-            self._close()
         self._advance(block.nbytes)
+
+    def _use(self, source: Source) -> None:
+        """Note that a source is used, and let go of the one that was not for the longest time."""
+        self._open[id(source)] = source
+        self._open.move_to_end(id(source))
+        if len(self._open) > MAX_OPEN:
+            _, unused = self._open.popitem(last=False)
+            unused.check_unchanged()
+            unused.release()
 
     def _advance(self, nbytes: int) -> None:
         self._done += nbytes
         self._progress(self._done, self._total)
-
-    def _close(self) -> None:
-        """Let go of the source that has not been used for the longest time."""
-        _, source = self._open.popitem(last=False)
-        source.check_unchanged()
-        source.release()
 
 
 def _put(block: Block, data: bytes, sink: Sink) -> None:

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +34,8 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        os.close(self.descriptor)
+        with suppress(OSError):  # nothing was written through it
+            os.close(self.descriptor)
 
     def join(self, name: str) -> str:
         """Return the path of a file in it."""

@@ -57,6 +57,7 @@ class Interrupts:
 
     def _raise(self, number: int) -> NoReturn:
         self._pending = 0
+        self._held += 1  # a second Ctrl-C must not come between the steps of cleaning up
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Interruption(number)

@@ -59,7 +59,10 @@ def lay_out(entries: Iterable[Entry], metadata: Mapping[str, str]) -> Layout:
 
 
 def _pad(text: str) -> bytes:
-    header = text.encode()
+    try:
+        header = text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the metadata holds text that is not Unicode") from error
     header += b" " * (-len(header) % ALIGNMENT)
     if len(header) > MAX_HEADER_BYTES:
         raise MalformedError(

@@ -72,10 +72,9 @@ def _made(path: str, interrupts: Interrupts) -> Iterator[Folder]:
     """Open a folder, made if need be; remove it again if nothing comes of it."""
     is_new = False
     try:
-        with interrupts.held(), naming(path):
-            is_new = not os.path.exists(path)
-            if is_new:
-                os.mkdir(path)
+        with interrupts.held(), naming(path), suppress(FileExistsError):
+            os.mkdir(path)
+            is_new = True
         with Folder(path) as folder:
             yield folder
         if is_new:

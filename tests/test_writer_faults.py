@@ -1,0 +1,177 @@
+"""Whatever happens while a model is written: the old one or the new one is there, and no litter."""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import killed
+import pytest
+import torch
+from memory import Zeros
+from os_layer import ERRORS, Fault, Layer
+from power_cut import PowerCut
+from safetensors.torch import save_file
+
+import paramctl
+from paramctl import writer
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.dtypes import BY_NAME
+from paramctl.errors import FileError, ParamctlError, UnconfirmedError
+from paramctl.writer import WriteOptions
+
+FORCE = WriteOptions(force=True)
+SHARDED = WriteOptions(force=True, max_shard_size=2000)
+NOBODY = 65534
+LITTER = re.compile(r"\.model.*\.[0-9a-f]{12}\.paramctl-tmp")
+Files = dict[str, bytes]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Checkpoint:
+    """Return a model of which some is copied from a file and some computed."""
+    (tmp_path / "in").mkdir()
+    save_file({"a": torch.rand(500), "b": torch.rand(20)}, tmp_path / "in" / "a.safetensors")
+    checkpoint = paramctl.open(tmp_path / "in" / "a.safetensors")
+    computed = Entry("c", BY_NAME["int8"], (9,), Storage(Zeros(9), 0, 9))
+    checkpoint.entries["c"] = computed
+    return checkpoint
+
+
+class Case:
+    """A place to write to, what it holds before and what it is to hold then."""
+
+    def __init__(self, source: Checkpoint, folder: Path, kind: str) -> None:
+        self.source = source
+        self.folder = folder
+        self.options = SHARDED if "folder" in kind else FORCE
+        self.target = folder if "folder" in kind else folder / "model.safetensors"
+        self.old: Files = {}
+        if kind == "old file":
+            self.old = {"model.safetensors": b"the old contents"}
+        elif kind == "old folder":  # of the other layout
+            self.old = {"model.safetensors": b"the old contents", "config.json": b"{}"}
+        self.restore()
+        self.save()
+        self.new = self.files()
+        self.restore()
+
+    def save(self) -> None:
+        """Write the model."""
+        writer.save(self.source, self.target, self.options)
+
+    def files(self) -> Files:
+        """Return what the folder holds."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
+
+    def restore(self) -> None:
+        """Let the folder hold what it held before; the files are somebody else's if they can be."""
+        self.folder.mkdir(exist_ok=True)
+        for path in self.folder.iterdir():
+            path.unlink()
+        for name, data in self.old.items():
+            (self.folder / name).write_bytes(data)
+            (self.folder / name).chmod(0o640)
+            if os.geteuid() == 0:
+                os.chown(self.folder / name, NOBODY, NOBODY)
+
+    def outcome(self) -> type[ParamctlError] | None:
+        """Write the model, and return the class of the error."""
+        try:
+            self.save()
+        except ParamctlError as error:
+            return type(error)
+        return None
+
+
+@pytest.fixture(params=["new file", "old file", "new folder", "old folder"])
+def case(request: pytest.FixtureRequest, source: Checkpoint, tmp_path: Path) -> Case:
+    return Case(source, tmp_path / "out", request.param)
+
+
+def calls_of(run: Callable[[], object]) -> list[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        layer = Layer(patch)
+        run()
+    return layer.calls
+
+
+def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None:
+    calls = calls_of(case.save)
+    case.restore()
+    assert {"posix_fallocate", "write", "copy_file_range", "fsync", "close", "rename"} <= {*calls}
+    is_replaced = "model.safetensors" in case.old.keys() & case.new.keys()
+    assert ("fchmod" in calls) == is_replaced
+    assert ("fchown" in calls) == (is_replaced and os.geteuid() == 0)
+    confirmed = len(calls) - 1 - calls[::-1].index("fsync")
+    for place, call in enumerate(calls):
+        for error in ERRORS:
+            with pytest.MonkeyPatch.context() as patch:
+                layer = Layer(patch, Fault(place, error))
+                outcome = case.outcome()
+            where = f"{call} {place} of {calls}: {errno.errorcode[error]}"
+            assert layer.calls[place] == call, where
+            if place == confirmed:  # then nothing of the old ones is removed
+                assert outcome is UnconfirmedError, where
+                assert case.files() == case.old | case.new, where
+            elif outcome is None:  # read and write do the same, or what was only read is closed
+                assert call in ("copy_file_range", "close"), where
+                assert case.files() == case.new, where
+            else:
+                assert (outcome, case.files()) == (FileError, case.old), where
+                assert call != "copy_file_range", where
+                assert place < confirmed, where
+            case.restore()
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("kind", ["old file", "new folder"])
+def test_a_signal_before_any_call_leaves_the_old_files_or_the_new_ones(
+    source: Checkpoint, memory_folder: Path, kind: str, name: str
+) -> None:
+    case = Case(paramctl.open(source.file), memory_folder / "out", kind)
+    before = memory_folder / "before"
+    before.mkdir()
+    for file, data in case.old.items():
+        (before / file).write_bytes(data)
+    shards = ["--shard", str(SHARDED.max_shard_size)] if case.options is SHARDED else []
+    folders = [before, case.folder]
+    run = subprocess.run(
+        [sys.executable, killed.__file__, name, *folders, source.file, case.target, *shards],
+        capture_output=True,
+        check=True,
+    )
+    unhurt, *runs = json.loads(run.stdout)
+    assert unhurt["code"] == 0
+    ends = []
+    for struck in runs:
+        assert struck["code"] == -getattr(signal, name)
+        files = {file: bytes.fromhex(data) for file, data in struck["files"].items()}
+        left = {file for file in files if LITTER.fullmatch(file)}
+        assert not left or name == "SIGKILL"
+        ends.append({file: data for file, data in files.items() if file not in left})
+    assert all(end in (case.old, case.new) for end in ends if name != "SIGKILL" or not shards)
+    assert ends[0] == case.old
+    assert ends[-1] == case.new
+    if shards and name == "SIGKILL":  # shards without an index are no model
+        assert all("model.safetensors.index.json" not in end for end in ends if end != case.new)
+
+
+def test_a_power_cut_leaves_the_old_files_or_the_new_ones(case: Case) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        disk = PowerCut(patch, case.folder)
+        case.save()
+    main = "model.safetensors.index.json"
+    main = main if main in case.new else "model.safetensors"
+    for moment in disk.moments:
+        if main != "model.safetensors" and moment.may_hold(main):
+            shards = case.new.keys() - {main} - case.old.keys()
+            assert all(moment.holds(name, case.new[name]) for name in shards)
+        assert moment.contents(main) <= {case.old.get(main), case.new[main]}
+    assert disk.moments[-1].contents(main) == {case.new[main]}
+    assert disk.moments[0].contents(main) == {case.old.get(main)}
