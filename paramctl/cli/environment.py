@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from paramctl.views.tree import Guides
 
-STDIN, STDOUT = 0, 1
+STDIN, STDOUT, STDERR = 0, 1, 2
 PROGRAM = "paramctl"
 BUFFER_BYTES = 1 << 16
 
@@ -59,6 +59,7 @@ class Environment:
         self.quiet = False
         self.out_is_terminal = _is_open(STDOUT) and os.isatty(STDOUT)
         self.out = self._take_stdout()
+        self.err_is_terminal = _is_open(STDERR) and os.isatty(STDERR)
         self.stdin_is_terminal = _is_open(STDIN) and os.isatty(STDIN)
         self.stdin_offers_data = _is_open(STDIN) and _offers_data(STDIN)
         self.model_variable = os.environ.get("PARAMCTL_MODEL", "")
