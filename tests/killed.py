@@ -1,4 +1,4 @@
-"""Run `copy` again and again, a signal coming before each call of `os` in turn.
+"""Run `copy` again and again, a signal coming at the end of each call of `os` in turn.
 
 The arguments are the signal, a folder as it is before, the folder to write in, and those of `copy`.
 Prints what became of each run as JSON: its exit code, and what the folder holds then.
@@ -19,12 +19,11 @@ from os_layer import Layer
 from paramctl.__main__ import main
 
 
-def child(number: int, place: int, before: Path) -> NoReturn:
-    """Run the program, with the signal before the call of this place; note how many there are."""
+def child(number: int, place: int, calls: Path) -> NoReturn:
+    """Run the program, with the signal at the end of the call of this place; note their number."""
 
-    def strike(name: str, at: int) -> None:
-        del name
-        before.write_text(str(at))
+    def strike(at: int) -> None:
+        calls.write_text(str(at))
         if at == place:
             os.kill(os.getpid(), number)
 
@@ -32,7 +31,7 @@ def child(number: int, place: int, before: Path) -> NoReturn:
     code = 70
     try:
         with pytest.MonkeyPatch.context() as patch:
-            Layer(patch, before=strike)
+            Layer(patch, after=strike)
             code = main()
     finally:
         os._exit(code)

@@ -22,17 +22,17 @@ class Fault(NamedTuple):
 
 
 class Layer:
-    """The calls, in order, as `os` gets them; `before` is called ahead of each."""
+    """The calls, in order, as `os` gets them; `after` is called when one is done, but not back."""
 
     def __init__(
         self,
         patch: pytest.MonkeyPatch,
         fault: Fault | None = None,
-        before: Callable[[str, int], None] | None = None,
+        after: Callable[[int], None] | None = None,
     ) -> None:
         self.calls: list[str] = []
         self._fault = fault
-        self._before = before
+        self._after = after
         for name in CALLS:
             patch.setattr(os, name, self._wrap(name, getattr(os, name)))
 
@@ -45,12 +45,14 @@ class Layer:
         def call(*arguments: Any, **options: Any) -> Any:
             place = len(self.calls)
             self.calls.append(name)
-            if self._before:
-                self._before(name, place)
             if self._fault and place == self._fault.place:
                 if name == "close":  # the descriptor is gone all the same
                     real(*arguments, **options)
                 raise OSError(self._fault.error, os.strerror(self._fault.error))
-            return real(*arguments, **options)
+            try:
+                return real(*arguments, **options)
+            finally:
+                if self._after:
+                    self._after(place)
 
         return call

@@ -131,7 +131,7 @@ def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("kind", ["old file", "new folder"])
-def test_a_signal_before_any_call_leaves_the_old_files_or_the_new_ones(
+def test_a_signal_at_any_call_leaves_the_old_files_or_the_new_ones(
     source: Checkpoint, memory_folder: Path, kind: str, name: str
 ) -> None:
     case = Case(paramctl.open(source.file), memory_folder / "out", kind)

@@ -51,8 +51,15 @@ def test_a_file_that_is_there_needs_force_and_keeps_its_mode(tmp_path: Path) -> 
         writer.save(model(1), path)
     assert caught.value.file == str(path)
     assert path.read_bytes() == b"old"
-    writer.save(model(1), path, FORCE)
+    modes: set[int] = set()
+
+    def look(done: int, total: int) -> None:
+        del done, total
+        modes.update(stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob(".out.*"))
+
+    writer.save(model(1), path, FORCE, look)
     assert value_of(path) == 1
+    assert modes == {0o600}  # nobody sees more of it than of the file before
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
 
 
