@@ -9,7 +9,7 @@ import pytest
 
 CALLS = (
     *("open", "posix_fallocate", "write", "copy_file_range", "fstat", "fchown", "fchmod"),
-    *("fsync", "close", "rename", "stat"),
+    *("fsync", "close", "rename", "unlink", "stat", "mkdir"),
 )
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
 

@@ -39,7 +39,7 @@ class PowerCut:
         self._folder = folder
         self._synced: dict[int, bytes] = {}
         self._names: dict[str, set[int | None]] = {}
-        for path in folder.iterdir():
+        for path in folder.iterdir() if folder.exists() else ():
             inode = path.stat().st_ino
             self._synced[inode] = path.read_bytes()
             self._names[path.name] = {inode}
@@ -66,7 +66,7 @@ class PowerCut:
         if inode == self._folder.stat().st_ino:
             for name, inodes in self._names.items():
                 inodes &= {self._inode(name)}
-        else:
+        elif not os.path.isdir(descriptor):
             self._synced[inode] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
 
     def _rename(self, inode: int, old: str, new: str) -> None:

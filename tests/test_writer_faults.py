@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ SHARDED = WriteOptions(force=True, max_shard_size=2000)
 NOBODY = 65534
 LITTER = re.compile(r"\.model.*\.[0-9a-f]{12}\.paramctl-tmp")
 Files = dict[str, bytes]
+NO_FOLDER: Files = {"": b"there is no folder"}
 
 
 @pytest.fixture
@@ -54,11 +56,14 @@ class Case:
         self.old: Files = {}
         if kind == "old file":
             self.old = {"model.safetensors": b"the old contents"}
+        elif kind == "no folder":
+            self.old = NO_FOLDER
         elif kind == "old folder":  # of the other layout
             self.old = {"model.safetensors": b"the old contents", "config.json": b"{}"}
         self.restore()
         self.save()
         self.new = self.files()
+        self.both = self.new if self.old is NO_FOLDER else self.old | self.new
         self.restore()
 
     def save(self) -> None:
@@ -67,13 +72,16 @@ class Case:
 
     def files(self) -> Files:
         """Return what the folder holds."""
+        if not self.folder.exists():
+            return NO_FOLDER
         return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
 
     def restore(self) -> None:
         """Let the folder hold what it held before; the files are somebody else's if they can be."""
-        self.folder.mkdir(exist_ok=True)
-        for path in self.folder.iterdir():
-            path.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.old is NO_FOLDER:
+            return
+        self.folder.mkdir()
         for name, data in self.old.items():
             (self.folder / name).write_bytes(data)
             (self.folder / name).chmod(0o640)
@@ -89,7 +97,7 @@ class Case:
         return None
 
 
-@pytest.fixture(params=["new file", "old file", "new folder", "old folder"])
+@pytest.fixture(params=["new file", "old file", "no folder", "new folder", "old folder"])
 def case(request: pytest.FixtureRequest, source: Checkpoint, tmp_path: Path) -> Case:
     return Case(source, tmp_path / "out", request.param)
 
@@ -118,7 +126,9 @@ def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None
             assert layer.calls[place] == call, where
             if place == confirmed:  # then nothing of the old ones is removed
                 assert outcome is UnconfirmedError, where
-                assert case.files() == case.old | case.new, where
+                assert case.files() == case.both, where
+            elif call == "unlink":
+                assert (outcome, case.files()) == (None, case.both), where
             elif outcome is None:  # read and write do the same, or what was only read is closed
                 assert call in ("copy_file_range", "close"), where
                 assert case.files() == case.new, where
@@ -130,15 +140,14 @@ def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("kind", ["old file", "new folder"])
+@pytest.mark.parametrize("kind", ["old file", "no folder"])
 def test_a_signal_at_any_call_leaves_the_old_files_or_the_new_ones(
     source: Checkpoint, memory_folder: Path, kind: str, name: str
 ) -> None:
     case = Case(paramctl.open(source.file), memory_folder / "out", kind)
     before = memory_folder / "before"
-    before.mkdir()
-    for file, data in case.old.items():
-        (before / file).write_bytes(data)
+    if case.old is not NO_FOLDER:
+        shutil.copytree(case.folder, before)
     shards = ["--shard", str(SHARDED.max_shard_size)] if case.options is SHARDED else []
     folders = [before, case.folder]
     run = subprocess.run(
@@ -151,15 +160,17 @@ def test_a_signal_at_any_call_leaves_the_old_files_or_the_new_ones(
     ends = []
     for struck in runs:
         assert struck["code"] == -getattr(signal, name)
-        files = {file: bytes.fromhex(data) for file, data in struck["files"].items()}
+        found = struck["files"]
+        files = NO_FOLDER if found is None else {k: bytes.fromhex(v) for k, v in found.items()}
         left = {file for file in files if LITTER.fullmatch(file)}
         assert not left or name == "SIGKILL"
         ends.append({file: data for file, data in files.items() if file not in left})
-    assert all(end in (case.old, case.new) for end in ends if name != "SIGKILL" or not shards)
-    assert ends[0] == case.old
-    assert ends[-1] == case.new
-    if shards and name == "SIGKILL":  # shards without an index are no model
+    if shards and name == "SIGKILL":  # a folder without an index holds no model
         assert all("model.safetensors.index.json" not in end for end in ends if end != case.new)
+    else:
+        assert all(end in (case.old, case.new) for end in ends)
+        assert ends[0] == case.old
+    assert ends[-1] == case.new
 
 
 def test_a_power_cut_leaves_the_old_files_or_the_new_ones(case: Case) -> None:

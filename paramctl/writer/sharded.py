@@ -75,11 +75,10 @@ def _made(path: str, interrupts: Interrupts) -> Iterator[Folder]:
         with interrupts.held(), naming(path), suppress(FileExistsError):
             os.mkdir(path)
             is_new = True
+            with Folder(os.path.dirname(os.path.abspath(path))) as parent:
+                parent.sync()
         with Folder(path) as folder:
             yield folder
-        if is_new:
-            with Folder(os.path.dirname(os.path.abspath(path))) as parent:
-                parent.confirm(os.path.basename(path))
     except BaseException:
         if is_new:
             with suppress(OSError):
