@@ -288,3 +288,19 @@ def test_eight_writers_and_a_reader_never_meet_a_torn_file(memory_folder: Path) 
     assert len(seen) > 1
     assert sum(written) >= 25
     assert os.listdir(memory_folder) == ["out"]
+
+
+def test_no_descriptor_stays_open_whether_it_is_written_or_not(tmp_path: Path) -> None:
+    save_file({"w": torch.rand(3_000_000)}, tmp_path / "in", PT)
+    checkpoint = paramctl.open(tmp_path / "in")
+    before = os.listdir("/proc/self/fd")
+    writer.save(checkpoint, tmp_path / "out")
+
+    def fail(done: int, total: int) -> None:
+        if done == total:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        writer.save(checkpoint, tmp_path / "more", FORCE, fail)
+    assert os.listdir("/proc/self/fd") == before
+    assert sorted(os.listdir(tmp_path)) == ["in", "out"]
