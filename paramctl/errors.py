@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import ClassVar
 
+NO = 1
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 MAX_CANDIDATES = 2_000  # names whose characters are counted, to find those like a misspelt one

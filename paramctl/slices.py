@@ -1,6 +1,7 @@
 """Slices of an entry, by arithmetic on its offset, shape and strides: nothing is read."""
 
 from collections.abc import Iterator
+from math import prod
 from types import EllipsisType
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ from paramctl.errors import MalformedError, UsageError
 
 Step = int | slice | EllipsisType
 Index = tuple[Step, ...]
+Box = tuple[slice, ...]  # a range for every dimension
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -83,20 +85,32 @@ def select(entry: Entry, index: Index) -> Entry:
     """
     if not index:
         return entry
-    steps = _expand(entry, index)
-    offset, shape, kept = entry.offset, [], []
-    dimensions = zip(steps, entry.shape, strides_of(entry), strict=True)
-    for place, (step, size, stride) in enumerate(dimensions):
+    offset, shape, strides = entry.offset, [], []
+    for places, stride in zip(find_places(entry, index), strides_of(entry), strict=True):
+        if isinstance(places, int):
+            offset += places * stride
+        else:
+            offset += places.start * stride
+            shape.append(len(places))
+            strides.append(places.step * stride)
+    return entry._replace(offset=offset, shape=tuple(shape), strides=tuple(strides))
+
+
+def find_places(entry: Entry, index: Index) -> list[int | range]:
+    """Return the places that an index chooses along every dimension, a number for a dropped one.
+
+    Raises:
+        UsageError: the index does not fit the shape.
+    """
+    found: list[int | range] = []
+    for place, (step, size) in enumerate(zip(_expand(entry, index), entry.shape, strict=True)):
         if isinstance(step, slice):
-            chosen = range(*step.indices(size))
-            offset += chosen.start * stride
-            shape.append(len(chosen))
-            kept.append(chosen.step * stride)
+            found.append(range(*step.indices(size)))
         elif -size <= step < size:
-            offset += (step % size) * stride
+            found.append(step % size)
         else:
             _refuse(entry, f"index {step} is out of bounds for dimension {place} of size {size}")
-    return entry._replace(offset=offset, shape=tuple(shape), strides=tuple(kept))
+    return found
 
 
 def _expand(entry: Entry, index: Index) -> list[int | slice]:
@@ -115,3 +129,42 @@ def _expand(entry: Entry, index: Index) -> list[int | slice]:
 
 def _refuse(entry: Entry, what: str) -> NoReturn:
     raise UsageError(f"'{entry.name}' of shape {list(entry.shape)}: {what}")
+
+
+def broadcast(entry: Entry, shape: tuple[int, ...]) -> Entry:
+    """Return the entry spread over a larger shape, as numpy broadcasts it; nothing is copied.
+
+    Raises:
+        UsageError: the shapes do not fit; names both.
+    """
+    missing = len(shape) - len(entry.shape)
+    sizes = (1,) * missing + entry.shape
+    if missing < 0 or any(own not in (1, size) for own, size in zip(sizes, shape, strict=True)):
+        raise UsageError(
+            f"'{entry.name}' of shape {list(entry.shape)} does not fit the shape {list(shape)}"
+        )
+    steps = (0,) * missing + strides_of(entry)
+    strides = (
+        step if own == size else 0 for step, own, size in zip(steps, sizes, shape, strict=True)
+    )
+    return entry._replace(shape=shape, strides=tuple(strides))
+
+
+def boxes(shape: tuple[int, ...], start: int, count: int) -> Iterator[Box]:
+    """Yield the boxes that make up `count` row-major elements from `start` on, in their order."""
+    if not shape or not count:
+        yield from [()] if count else []
+        return
+    row = prod(shape[1:])
+    first, offset = divmod(start, row)
+    if offset:
+        head = min(count, row - offset)
+        yield from _in_row(shape, first, offset, head)
+        first, count = first + 1, count - head
+    if rows := count // row:
+        yield (slice(first, first + rows), *(slice(0, size) for size in shape[1:]))
+    yield from _in_row(shape, first + rows, 0, count - rows * row)
+
+
+def _in_row(shape: tuple[int, ...], row: int, start: int, count: int) -> Iterator[Box]:
+    return ((slice(row, row + 1), *box) for box in boxes(shape[1:], start, count))

@@ -61,6 +61,18 @@ class Source(ABC):
         """Raise FileError if the bytes are not those that they were when it was opened."""
 
 
+class BytesSource(Source):
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.name = name
+        self.size = len(data)
+        self._data = data
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
 class FileSource(Source):
     """A regular file, opened when bytes are asked for and checked to be the same file still."""
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import typer
-
 from paramctl import writer
 from paramctl.__main__ import main
 from paramctl.checkpoint import Checkpoint, Entry, Storage
-from paramctl.cli import app
+from paramctl.cli import verbs
+from paramctl.cli.environment import Environment
 from paramctl.dtypes import BY_NAME
 from paramctl.formats import open_checkpoint
 from paramctl.sources import Source
@@ -48,11 +47,10 @@ def computed(nbytes: int) -> Checkpoint:
     )
 
 
-def run(ctx: typer.Context, source: str, target: str, shard: int = 0) -> None:
+def run(environment: Environment, source: str, target: str, shard: int = 0) -> None:
     kind, _, nbytes = source.partition(":")
     model = computed(int(nbytes)) if kind == "zeros" else open_checkpoint(source)
     options = writer.WriteOptions(force=True, max_shard_size=shard or None)
-    environment: Any = ctx.obj
     if target == "-":
         writer.stream(model, environment.write_bytes, options)
     else:
@@ -66,7 +64,7 @@ def add_verb() -> None:
     module: Any = ModuleType("paramctl.cli.copy")
     module.EXAMPLES, module.run = "", run
     sys.modules[module.__name__] = module
-    app.VERBS["copy"] = app.Verb("Look", "Copy.")
+    verbs.VERBS["copy"] = verbs.Verb("Look", "Copy.")
 
 
 if __name__ == "__main__":

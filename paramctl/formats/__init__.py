@@ -5,7 +5,7 @@ import os
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import UsageError, blaming
 from paramctl.formats.sniffing import find_reader
-from paramctl.sources import FileSource, open_path
+from paramctl.sources import Source, open_path
 
 DEFAULT = ReadOptions()
 NESTED = ("torch zip", "torch legacy")  # formats whose files hold parts by keys
@@ -25,7 +25,7 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
     return read_checkpoint(open_path(path), options)
 
 
-def read_checkpoint(source: FileSource, options: ReadOptions = DEFAULT) -> Checkpoint:
+def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoint:
     """Read what `source` holds into a checkpoint, and let go of the file."""
     with blaming(source.name):
         checkpoint = find_reader(source)(source, options)

@@ -37,11 +37,12 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
 
 
 def _of_user(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the checkpoint's metadata without what an index counted in its files."""
+    """Return the checkpoint's metadata less its ties, and what an index counted in its files."""
+    counted = COUNTED if checkpoint.format.startswith("sharded") else ()
     return {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key not in COUNTED or not checkpoint.format.startswith("sharded")
+        if key not in counted and (key, value) not in checkpoint.aliases.items()
     }
 
 
