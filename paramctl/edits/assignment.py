@@ -1,0 +1,159 @@
+"""Assignments to parameters: `0.weight += 1`, `*.bias = 0`, `0.weight[0, 0] = 42`."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from paramctl.addresses import Match, resolve
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.edits.assigned import Assigned
+from paramctl.edits.formulas import Formula
+from paramctl.edits.regions import Region
+from paramctl.edits.values import with_values
+from paramctl.errors import AddressError, ExpressionError, UsageError
+from paramctl.expressions.parser import parse
+from paramctl.expressions.quoting import quoting
+from paramctl.expressions.tree import Name, Node, Operation, String
+from paramctl.groups import Groups
+from paramctl.narrowing import can_hold, value_type
+from paramctl.slices import Index, select
+
+_STATEMENT = re.compile(r"\s*(?P<address>.*?)\s*(?P<sign>[-+*/]?=)(?P<value>.*)", re.DOTALL)
+_NUMBER = re.compile(r"[-+.\de]+")
+OLD = Name("old values")
+
+OpenArray = Callable[[str], Entry]
+
+
+class Statement(NamedTuple):
+    """`address sign value`; `column` is where the value begins in the text, from 0."""
+
+    text: str
+    address: str
+    sign: str
+    column: int
+
+    @property
+    def value(self) -> str:
+        """What stands behind the sign."""
+        return self.text[self.column :].strip()
+
+
+def parse_statement(text: str) -> Statement:
+    """Part a statement at its sign.
+
+    Raises:
+        UsageError: there is no sign, or nothing on one of its sides.
+    """
+    match = _STATEMENT.fullmatch(text)
+    if not match or not match["address"] or not match["value"].strip():
+        raise UsageError(f"'{text}' is no assignment", hint="such as '0.weight += 1'")
+    return Statement(text, match["address"], match["sign"], match.start("value"))
+
+
+def assign(checkpoint: Checkpoint, statement: Statement, open_array: OpenArray) -> Checkpoint:
+    """Carry out a statement, lazily; what is tied to a parameter changes with it, once.
+
+    `open_array` opens the file of `@file.npy`.
+
+    Raises:
+        UsageError: it does not parse, or names, shapes or types do not fit.
+    """
+    groups = Groups(checkpoint.aliases)
+    matches = {
+        groups.stored(match.name): match for match in resolve(checkpoint.entries, statement.address)
+    }
+    operands = _Operands(checkpoint, open_array)
+    with quoting(statement.text):
+        tree = _parse_value(statement, checkpoint)
+        changes = {
+            stored: _assigned(checkpoint.entries[match.name], match.slices, tree, operands)
+            for stored, match in matches.items()
+        }
+    return with_values(checkpoint, changes)
+
+
+def find_matches(checkpoint: Checkpoint, statement: Statement) -> list[Match]:
+    """Return what a statement changes.
+
+    Raises:
+        AddressError: its address names nothing.
+    """
+    return resolve(checkpoint.entries, statement.address)
+
+
+def _parse_value(statement: Statement, checkpoint: Checkpoint) -> Node:
+    """Return the tree of the new values; the old ones come first in that of `+=`."""
+    text = statement.value
+    is_name = text.startswith("@") or _is_address(text, checkpoint)
+    value = String(text) if is_name else parse(statement.text, statement.column)
+    if statement.sign == "=":
+        return value
+    return Operation(OLD, ((statement.sign[0], value),))
+
+
+def _is_address(text: str, checkpoint: Checkpoint) -> bool:
+    """Whether a text is as a whole the name of a parameter or a slice of one, and no number."""
+    if text in checkpoint.entries:
+        return not _NUMBER.fullmatch(text)
+    base, bracket, _ = text.partition("[")
+    return bool(bracket) and base in checkpoint.entries
+
+
+class _Operands(NamedTuple):
+    """Where the names in an expression are looked up."""
+
+    checkpoint: Checkpoint
+    open_array: OpenArray
+
+    def find(self, node: Node, text: str) -> Entry:
+        if text.startswith("@"):
+            return self.open_array(text[1:])
+        try:
+            matches = resolve(self.checkpoint.entries, text)
+        except AddressError as error:
+            raise ExpressionError(error.what, node.column, hint=error.hint) from error
+        if len(matches) != 1:
+            what = f"'{text}' names {len(matches)} parameters, not one"
+            raise ExpressionError(what, node.column)
+        entry = self.checkpoint.entries[matches[0].name]
+        _check_computable(entry)
+        return select(entry, matches[0].slices)
+
+
+def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> Storage:
+    _check_computable(entry)
+    region, old = Region.of(entry, slices), select(entry, slices)
+    formula = Formula.of(
+        tree, region, lambda node, text: old if node is OLD else operands.find(node, text)
+    )
+    _check_type(entry, formula.result())
+    source = Assigned(entry, region, formula.values)
+    return Storage(source, 0, source.size)
+
+
+def _check_computable(entry: Entry) -> None:
+    if entry.layout != "strided" or not can_hold(entry.dtype):
+        what = entry.dtype.name if entry.layout == "strided" else entry.layout
+        raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed")
+
+
+def _check_type(entry: Entry, result: Any) -> None:
+    """Check that a parameter's type can hold what an expression gives, as torch would."""
+    target = np.result_type(value_type(entry.dtype))
+    if isinstance(result, int | float):
+        fits, what = _holds_number(target, result), str(result)
+    else:
+        fits, what = np.can_cast(result.dtype, target, "same_kind"), f"{result.dtype} values"
+    if not fits:
+        raise UsageError(f"'{entry.name}' of {entry.dtype.name} cannot hold {what}")
+
+
+def _holds_number(target: np.dtype[Any], number: float) -> bool:
+    """Whether a type holds a number: of those of whole numbers exactly."""
+    if target.kind not in "iu":
+        return True
+    limits = np.iinfo(target)
+    return number == int(number) and limits.min <= number <= limits.max

@@ -1,0 +1,28 @@
+"""What an initialization will draw, and what it leaves as it is."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from paramctl.checkpoint import Entry
+from paramctl.edits.rules import Rule
+from paramctl.init.distributions import Distribution
+
+
+class Draw(NamedTuple):
+    """A parameter that is initialized: by the rule that matched, all names of its group at once.
+
+    `entry` is under the name that the rule matched.
+    """
+
+    entry: Entry
+    names: tuple[str, ...]
+    rule: Rule
+    distribution: Distribution
+
+
+class Plan(NamedTuple):
+    """What is initialized, in the model's order; what is kept, and why; the rules without a use."""
+
+    draws: tuple[Draw, ...]
+    kept: Mapping[str, str]
+    unused: tuple[Rule, ...]

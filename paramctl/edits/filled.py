@@ -1,0 +1,85 @@
+"""The bytes of an initialized parameter, computed where they are read."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from paramctl.checkpoint import Entry
+from paramctl.init.distributions import Distribution
+from paramctl.init.streams import Stream
+from paramctl.narrowing import narrow
+from paramctl.sources import Source
+
+CHUNK = 1 << 15  # elements that are narrowed at a time: they stay in a core's cache
+
+
+class Filled(Source):
+    """A tensor's elements, little-endian and row-major, as a distribution draws them.
+
+    What needs the whole tensor at once is computed once, and kept until it is released. `announce`
+    is called when the first of it is computed.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        distribution: Distribution,
+        stream: Stream,
+        announce: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = entry.name
+        self.size = entry.nbytes
+        self.whole = not distribution.is_blockwise
+        self._entry = entry
+        self._distribution = distribution
+        self._stream = stream
+        self._lock = Lock()
+        self._kept: bytes | None = None
+        self._announce = announce
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._announce_once()
+        if self.whole:
+            return self._all()[offset : offset + length]
+        item = self._entry.dtype.bits // 8
+        first, end = offset // item, -(-(offset + length) // item)
+        data = self._elements(first, end - first)
+        begin = offset - first * item
+        return data[begin : begin + length]
+
+    def release(self) -> None:
+        """Let go of a tensor that was computed as a whole."""
+        with self._lock:
+            self._kept = None
+
+    def _announce_once(self) -> None:
+        with self._lock:
+            announce, self._announce = self._announce, None
+        if announce is not None:
+            announce()
+
+    def _all(self) -> bytes:
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._elements(0, self._entry.numel)
+            return self._kept
+
+    def _elements(self, start: int, count: int) -> bytes:
+        values = self._distribution.sample(self._stream, start, count)
+        if self._stream.device != "cpu":
+            return _narrow_tensor(values, self._entry.dtype.name)
+        dtype = self._entry.dtype
+        stored = np.empty(count, narrow(values[:0], dtype).dtype)
+        for begin in range(0, count, CHUNK):
+            stored[begin : begin + CHUNK] = narrow(values[begin : begin + CHUNK], dtype)
+        return stored.tobytes()
+
+
+def _narrow_tensor(values: Any, dtype: str) -> bytes:
+    """Return the bytes of a torch tensor's values in another type; the device does the rounding."""
+    import torch  # noqa: PLC0415 (only devices other than the CPU need it)
+
+    narrowed: torch.Tensor = values.to(getattr(torch, dtype)).view(torch.uint8)
+    return narrowed.cpu().numpy().tobytes()

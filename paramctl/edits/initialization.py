@@ -1,0 +1,175 @@
+"""Initialization: what becomes of every parameter, planned before a value is drawn."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from paramctl.addresses import find_nodes
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.edits.draws import Draw, Plan
+from paramctl.edits.filled import Filled
+from paramctl.edits.provenance import note_draws
+from paramctl.edits.rules import Rule
+from paramctl.edits.values import with_values
+from paramctl.errors import TargetError
+from paramctl.groups import Groups
+from paramctl.init.distributions import Constant, Distribution
+from paramctl.init.roles import Role, role_of
+from paramctl.init.stacked import Stacked
+from paramctl.init.streams import Stream
+from paramctl.init.targets import Target
+from paramctl.narrowing import FLOATING
+
+_MASK = re.compile(r"bias|mask")  # of attention, in two dimensions or more
+
+
+def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") -> Plan:
+    """Find the first rule that matches each parameter, and what its scheme makes of it.
+
+    A `layer_type` leaves out the parameters of other layers.
+
+    Raises:
+        AddressError: a rule's address names nothing.
+        UsageError: a scheme cannot fill a parameter that was named for it.
+    """
+    return _Planner(checkpoint, layer_type).plan(rules)
+
+
+def initialize(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    seed: int,
+    device: str = "cpu",
+    announce: Callable[[Draw], None] | None = None,
+) -> Checkpoint:
+    """Give the parameters of a plan their values, lazily, and note in the metadata which.
+
+    `announce` is called with each draw when the first of its values is computed, in any thread.
+    """
+    changes = {}
+    for draw in plan.draws:
+        stream = Stream(seed, min(draw.names), device=device)
+        tell = partial(announce, draw) if announce else None
+        source = Filled(draw.entry, draw.distribution, stream, tell)
+        changes[draw.names[0]] = Storage(source, 0, source.size)
+    return note_draws(with_values(checkpoint, changes), plan.draws, seed)
+
+
+class _Planner:
+    """The parameters of a checkpoint as the targets of rules."""
+
+    def __init__(self, checkpoint: Checkpoint, layer_type: str) -> None:
+        self.checkpoint = checkpoint
+        self.groups = Groups(checkpoint.aliases)
+        self.targets = _targets(checkpoint)
+        self.roles: dict[str, Role] = {}
+        self.names = [name for name in checkpoint if self._is_of(name, layer_type)]
+        self.decided: dict[str, Draw | str] = {}
+
+    def plan(self, rules: Sequence[Rule]) -> Plan:
+        used = [self._apply(rule) for rule in rules]
+        stored = [name for name in self.checkpoint if name not in self.checkpoint.aliases]
+        decided = {name: self.decided.get(name, "no rule is for it") for name in stored}
+        return Plan(
+            tuple(draw for draw in decided.values() if isinstance(draw, Draw)),
+            {name: why for name, why in decided.items() if isinstance(why, str)},
+            tuple(rule for rule, is_used in zip(rules, used, strict=True) if not is_used),
+        )
+
+    def _apply(self, rule: Rule) -> bool:
+        """Decide on what a rule matches and no rule before did; return whether there is any."""
+        found = False
+        for name, is_named in self._matches(rule):
+            stored = self.groups.stored(name)
+            if stored not in self.decided:
+                self.decided[stored] = self._decide(rule, name, is_named=is_named)
+                found = True
+        return found
+
+    def _matches(self, rule: Rule) -> Iterator[tuple[str, bool]]:
+        """Yield the parameters that a rule is for, and whether its address names each by itself."""
+        nodes = find_nodes(self.names, rule.address) if rule.address else [""]
+        for node in nodes:
+            if node in self.targets:
+                yield node, True
+            below = node and f"{node}."
+            for name in self.names:
+                if name.startswith(below) and self._role(name) in rule.roles:
+                    yield name, False
+
+    def _decide(self, rule: Rule, name: str, *, is_named: bool) -> Draw | str:
+        """Return what becomes of a parameter, or why it is kept."""
+        entry = self.checkpoint[name]
+        if rule.scheme is None:
+            return "a rule keeps it"
+        try:
+            distribution = _distribution(entry, self._target(rule, name), rule)
+        except TargetError as error:
+            if is_named:
+                raise
+            return error.what
+        return Draw(entry, tuple(self.groups.members(name)), rule, distribution)
+
+    def _target(self, rule: Rule, name: str) -> Target:
+        """Return what the rule's scheme sees of a parameter: of a split one, a part."""
+        target = self.targets[name]._replace(layout=rule.layout, fans=rule.fans)
+        if rule.split == 1:
+            return target
+        axis = _split_axis(target)
+        size, rest = divmod(target.shape[axis], rule.split)
+        if rest:
+            raise target.error(f"cannot be split into {rule.split} along dimension {axis}")
+        return target._replace(shape=(*target.shape[:axis], size, *target.shape[axis + 1 :]))
+
+    def _role(self, name: str) -> Role:
+        """Return what a parameter is for; what has two dimensions and no other role is a weight."""
+        role = self.roles.get(name)
+        if role is None:
+            target, entry = self.targets[name], self.checkpoint[name]
+            role = role_of(target)
+            if role is Role.UNKNOWN and len(target.shape) > 1 and entry.kind != "buffer":
+                role = Role.UNKNOWN if _MASK.search(target.leaf) else Role.WEIGHT
+            self.roles[name] = role
+        return role
+
+    def _is_of(self, name: str, layer_type: str) -> bool:
+        return not layer_type or self.targets[name].layer == layer_type
+
+
+def _targets(checkpoint: Checkpoint) -> dict[str, Target]:
+    siblings: dict[str, dict[str, tuple[int, ...]]] = {}
+    targets = {}
+    for name, entry in checkpoint.items():
+        layer, _, leaf = name.rpartition(".")
+        beside = siblings.setdefault(layer, {})
+        beside[leaf] = entry.shape
+        layer_type = checkpoint.types.get(layer, "")
+        targets[name] = Target(name, entry.shape, entry.dtype.name, layer_type, siblings=beside)
+    return targets
+
+
+def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:
+    """Return what the rule's scheme makes of a parameter.
+
+    Raises:
+        TargetError: it cannot fill it.
+    """
+    assert rule.scheme is not None  # noqa: S101 (what its caller says, for the type checker)
+    if entry.layout != "strided":
+        raise target.error(f"is {entry.layout}: it cannot be initialized")
+    distribution = rule.scheme.distribution(target)
+    if entry.dtype.name not in FLOATING and not _is_count(entry, distribution):
+        raise target.error(f"is of {entry.dtype.name}: it cannot be initialized")
+    if rule.split > 1 and not distribution.is_blockwise:
+        return Stacked(distribution, target.shape, rule.split, _split_axis(target))
+    return distribution
+
+
+def _is_count(entry: Entry, distribution: Distribution) -> bool:
+    """Whether whole numbers are to become one that they hold: batch norms count their batches."""
+    return entry.dtype.name == "int64" and distribution == Constant(0.0)
+
+
+def _split_axis(target: Target) -> int:
+    """Return the dimension of a weight's outputs, along which fused matrices lie side by side."""
+    return 1 if target.is_transposed and len(target.shape) > 1 else 0

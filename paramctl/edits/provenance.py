@@ -1,0 +1,41 @@
+"""What a checkpoint says of how its parameters were initialized: scheme, rule and seed of each."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.edits.draws import Draw
+
+KEY = "paramctl.init"
+
+
+def note_draws(checkpoint: Checkpoint, draws: Iterable[Draw], seed: int) -> Checkpoint:
+    """Add what was drawn to the metadata, in the place of what was said of these parameters.
+
+    The value of `paramctl.init` is a JSON list of `{"scheme", "rule", "seed", "parameters"}`.
+    """
+    drawn: dict[tuple[str, str], list[str]] = {}
+    for draw in draws:
+        drawn.setdefault((str(draw.rule.scheme), draw.rule.text), []).extend(draw.names)
+    records = [
+        {"scheme": scheme, "rule": rule, "seed": seed, "parameters": names}
+        for (scheme, rule), names in drawn.items()
+    ]
+    fresh = {name for names in drawn.values() for name in names}
+    text = json.dumps([*_without(checkpoint.metadata, fresh), *records], ensure_ascii=False)
+    return replace(checkpoint, metadata=checkpoint.metadata | {KEY: text})
+
+
+def _without(metadata: Mapping[str, Any], names: set[str]) -> list[dict[str, Any]]:
+    """Return the records that the metadata holds, less these parameters."""
+    try:
+        records = json.loads(metadata.get(KEY, "[]"))
+        left = [
+            record | {"parameters": [name for name in record["parameters"] if name not in names]}
+            for record in records
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError):  # not ours, or broken by hand
+        return []
+    return [record for record in left if record["parameters"]]

@@ -1,0 +1,71 @@
+"""Rules: which scheme is for which parameters."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paramctl.errors import UsageError
+from paramctl.init.language import BoundScheme, parse_scheme
+from paramctl.init.roles import Role
+from paramctl.init.targets import Layout
+
+KEEP = "keep"
+WEIGHTS = frozenset({Role.WEIGHT, Role.EMBEDDING})
+STATISTICS = frozenset({Role.RUNNING_MEAN, Role.RUNNING_VAR, Role.BATCHES})
+
+
+class Rule(NamedTuple):
+    """A scheme for the parameters that an address names; without a scheme they keep their values.
+
+    Where the address names a layer, or is "" for the whole model, those below it that have one of
+    the `roles` are meant. `text` is how the user knows the rule. The scheme sees a weight in
+    `layout`, with `fans` instead of its own, and as so many matrices as `split` says.
+    """
+
+    text: str
+    address: str
+    scheme: BoundScheme | None
+    roles: frozenset[Role]
+    layout: Layout = ""
+    fans: tuple[int, int] | None = None
+    split: int = 1
+
+
+def parse_rule(text: str) -> Rule:
+    """Read `address=scheme`; of a layer, its weights are meant.
+
+    Raises:
+        UsageError: it does not parse.
+    """
+    address, sign, scheme = text.partition("=")
+    if not sign or not address.strip() or not scheme.strip():
+        raise UsageError(f"'{text}' is no rule", hint="write address=scheme: '*.bias=zeros'")
+    return Rule(text, address.strip(), _parse(scheme), WEIGHTS | {Role.NORM_WEIGHT})
+
+
+def rules_of_scheme(
+    scheme: str, addresses: Sequence[str], *, bias: str = "", norm: str = ""
+) -> list[Rule]:
+    """Return the rules of one scheme for a model's or some layers' weights.
+
+    Biases become zeros, the weights of norms ones, or what `bias` and `norm` say; statistics of
+    batch norms what they begin with. The scheme `default` knows of all of them by itself.
+    """
+    own = scheme.strip() == "default"
+    bias, norm = bias or ("default" if own else "zeros"), norm or ("default" if own else "ones")
+    rules = [
+        ("--scheme", scheme, WEIGHTS),
+        ("--bias", bias, frozenset({Role.BIAS})),
+        ("--norm", norm, frozenset({Role.NORM_WEIGHT})),
+        ("statistics", "default", STATISTICS),
+    ]
+    if own:
+        rules.append(("--scheme", scheme, frozenset({Role.UNKNOWN})))
+    return [
+        Rule(f"{option} {text}", address, _parse(text), roles)
+        for address in addresses or [""]
+        for option, text, roles in rules
+    ]
+
+
+def _parse(scheme: str) -> BoundScheme | None:
+    return None if scheme.strip() == KEEP else parse_scheme(scheme)

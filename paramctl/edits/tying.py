@@ -1,0 +1,127 @@
+"""Ties made and cut: which names share one storage from now on."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from paramctl.addresses import find_nodes, resolve_all
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.errors import UsageError
+from paramctl.groups import Groups
+
+Part = dict[str, str]  # the parameters of a layer: name below it -> whole name
+
+
+def tie(checkpoint: Checkpoint, addresses: Sequence[str], keep: str = "") -> Checkpoint:
+    """Tie layers or parameters: each takes the values of the first one, or of `keep`.
+
+    Raises:
+        AddressError: an address names nothing.
+        UsageError: there is but one, or they differ in their parameters, shapes or dtypes.
+    """
+    names = checkpoint.entries
+    nodes = list(
+        dict.fromkeys(node for address in addresses for node in find_nodes(names, address))
+    )
+    if len(nodes) < 2:
+        raise UsageError(
+            f"a tie takes two layers or parameters, these are {len(nodes)}",
+            hint="name them one by one, or by a pattern: tie 2 4",
+        )
+    kept = _find_kept(nodes, find_nodes(names, keep) if keep else nodes[:1], keep)
+    nodes.sort(key=lambda node: node != kept)
+    parts = [_part(checkpoint, node) for node in nodes]
+    for node, part in zip(nodes, parts, strict=True):
+        _check_alike(checkpoint, (nodes[0], parts[0]), (node, part))
+    return tie_groups(checkpoint, [[part[suffix] for part in parts] for suffix in parts[0]])
+
+
+def tie_groups(checkpoint: Checkpoint, groups: Iterable[Sequence[str]]) -> Checkpoint:
+    """Tie each group's names, and what these are tied to, to the first name of the group."""
+    entries = dict(checkpoint.entries)
+    ties = Groups(checkpoint.aliases)
+    for group in groups:
+        for name in ties.join(group):
+            entries[name] = _share(checkpoint.entries[group[0]], entries[name])
+    return _with_ties(checkpoint, entries, ties.aliases())
+
+
+def untie(checkpoint: Checkpoint, addresses: Collection[str]) -> Checkpoint:
+    """Part tied parameters from their groups, each with its own values; without addresses, all.
+
+    Raises:
+        AddressError: an address names nothing.
+        UsageError: none of those named is tied.
+    """
+    ties = Groups(checkpoint.aliases)
+    named = resolve_all(checkpoint.entries, addresses) if addresses else checkpoint.aliases
+    entries = dict(checkpoint.entries)
+    for name in named:
+        if len(ties.members(name)) > 1:
+            ties.part(name)
+            entries[name] = _own(entries[name])
+    if ties.aliases() == checkpoint.aliases:
+        raise UsageError("nothing to untie", hint="'paramctl ls --ties' lists the ties")
+    return _with_ties(checkpoint, entries, ties.aliases())
+
+
+def _with_ties(
+    checkpoint: Checkpoint, entries: dict[str, Entry], aliases: dict[str, str]
+) -> Checkpoint:
+    """Return the checkpoint with other ties; what its metadata said of the old ones is gone."""
+    overlaps = {name: other for name, other in checkpoint.overlaps.items() if name not in aliases}
+    old = checkpoint.aliases.items()
+    metadata = {key: value for key, value in checkpoint.metadata.items() if (key, value) not in old}
+    return replace(
+        checkpoint, entries=entries, aliases=aliases, overlaps=overlaps, metadata=metadata
+    )
+
+
+def _find_kept(nodes: Sequence[str], found: Sequence[str], keep: str) -> str:
+    if len(found) != 1 or found[0] not in nodes:
+        raise UsageError(f"--keep {keep} is none of what is tied", hint=f"tied: {', '.join(nodes)}")
+    return found[0]
+
+
+def _part(checkpoint: Checkpoint, node: str) -> Part:
+    if node in checkpoint.entries:
+        return {"": node}
+    below = f"{node}." if node else ""
+    return {name[len(below) :]: name for name in checkpoint.entries if name.startswith(below)}
+
+
+def _check_alike(checkpoint: Checkpoint, one: tuple[str, Part], other: tuple[str, Part]) -> None:
+    """Check that two layers hold the same parameters, of the same shapes and dtypes."""
+    (node, part), (other_node, other_part) = one, other
+    for suffix in (*part, *other_part):
+        if suffix not in part or suffix not in other_part:
+            has, lacks = (node, other_node) if suffix in part else (other_node, node)
+            raise UsageError(
+                f"'{has}' and '{lacks}' cannot be tied: only '{has}' has {_noun(suffix)}"
+            )
+        entry, other_entry = (checkpoint.entries[side[suffix]] for side in (part, other_part))
+        if (entry.shape, entry.dtype) != (other_entry.shape, other_entry.dtype):
+            raise UsageError(
+                f"{_describe(entry)} and {_describe(other_entry)} cannot be tied",
+                hint="shapes and dtypes must agree",
+            )
+
+
+def _noun(suffix: str) -> str:
+    return f"a '{suffix}'" if suffix else "values of its own"
+
+
+def _describe(entry: Entry) -> str:
+    return f"'{entry.name}' {entry.dtype.name} {list(entry.shape)}"
+
+
+def _share(kept: Entry, own: Entry) -> Entry:
+    return kept._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
+
+
+def _own(entry: Entry) -> Entry:
+    """Return the entry on a storage that equals no other, at the same place."""
+    if entry.storage is None:
+        return entry
+    return entry._replace(
+        storage=entry.storage._replace(key=f"{entry.storage.key} of {entry.name}")
+    )

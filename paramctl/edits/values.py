@@ -1,0 +1,27 @@
+"""New values for parameters, and for all that are tied to them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.groups import Groups
+
+
+def with_values(checkpoint: Checkpoint, changes: Mapping[str, Storage]) -> Checkpoint:
+    """Give parameters, by their stored names, new values: contiguous ones, for all of the group."""
+    groups = Groups(checkpoint.aliases)
+    changed = {
+        name: _restore(checkpoint.entries[name], storage)
+        for stored, storage in changes.items()
+        for name in groups.members(stored)
+    }
+    overlaps = {
+        name: other
+        for name, other in checkpoint.overlaps.items()
+        if name not in changed and other not in changed
+    }
+    return replace(checkpoint, entries=checkpoint.entries | changed, overlaps=overlaps)
+
+
+def _restore(entry: Entry, storage: Storage) -> Entry:
+    return entry._replace(storage=storage, offset=0, strides=None, layout="strided")
