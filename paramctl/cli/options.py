@@ -111,3 +111,11 @@ ModelAndAddresses = Annotated[
         show_default=False,
     ),
 ]
+ModelAndStatements = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL] STATEMENT...",
+        help=f"{MODEL_HELP}; then statements: '0.weight += 1', '0.weight[0,0] = 42', '*.bias = 0'.",
+        show_default=False,
+    ),
+]

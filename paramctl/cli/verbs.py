@@ -29,6 +29,11 @@ VERBS = {
     "ls": Verb("Look", "List a model's parameters: names, shapes, dtypes, sizes, ties."),
     "show": Verb("Look", "Show the values of a parameter, a slice of one, or a whole layer."),
     "meta": Verb("Look", "Show what a file says beside its tensors."),
+    "init": Verb("Change", "Fill parameters with the values of a scheme."),
+    "set": Verb("Change", "Change values: '0.weight += 1' '*.bias = 0'."),
+    "tie": Verb("Change", "Make layers or parameters one."),
+    "untie": Verb("Change", "Give tied parameters values of their own."),
+    "schemes": Verb("Look", "List the schemes that init knows, or explain one."),
     "completion": Verb("Shell", "Print what makes a shell complete verbs, options and names."),
 }
 

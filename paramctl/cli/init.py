@@ -1,0 +1,204 @@
+"""`paramctl init`: fill parameters with the values of a scheme."""
+
+from secrets import randbits
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.cli.devices import Computing, choose_device
+from paramctl.cli.environment import Environment
+from paramctl.cli.models import open_model
+from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.saving import Saving, save_edit
+from paramctl.errors import NO, UsageError, blaming
+from paramctl.formats import open_checkpoint
+from paramctl.views.escaping import escape
+from paramctl.views.units import count_noun
+
+if TYPE_CHECKING:
+    from paramctl.edits.draws import Draw, Plan
+    from paramctl.edits.rules import Rule
+
+EXAMPLES = """
+$ paramctl init sample_models/mlp.pt --scheme xavier --seed 0 --dry-run
+"""
+MAX_SEED = 2**64 - 1
+SEED_BITS = 32  # of a fresh one: short enough to type again
+MAX_NAMED = 5  # parameters that a note names
+
+
+class Choosing(NamedTuple):
+    """Which scheme for which parameters."""
+
+    scheme: Annotated[
+        str,
+        typer.Option(
+            "--scheme",
+            "-s",
+            metavar="SCHEME",
+            help="What to fill with: xavier, 'normal(std=0.02)', my_file.py:my_function.",
+            show_default=False,
+        ),
+    ] = ""
+    bias: Annotated[
+        str,
+        typer.Option(
+            "--bias", metavar="SCHEME|keep", help="The same for biases.", show_default="zeros"
+        ),
+    ] = ""
+    norm: Annotated[
+        str,
+        typer.Option(
+            "--norm",
+            metavar="SCHEME|keep",
+            help="The same for norms' weights.",
+            show_default="ones",
+        ),
+    ] = ""
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="ADDRESS=SCHEME",
+            help="A scheme for some layers or parameters; the first rule that matches counts.",
+            show_default=False,
+        ),
+    ] = None
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe",
+            metavar="NAME|FILE",
+            help="Rules by name (gpt2, llama, ...) or from a YAML file.",
+            show_default=False,
+        ),
+    ] = ""
+    layer_type: Annotated[
+        str,
+        typer.Option(
+            "--type", metavar="CLASS", help="Only layers of this class.", show_default=False
+        ),
+    ] = ""
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
+    ] = False
+
+    def plan(self, checkpoint: Checkpoint, addresses: list[str]) -> "Plan":
+        """Plan what becomes of each parameter.
+
+        Raises:
+            UsageError: the options contradict each other, or a scheme does not fit.
+        """
+        from paramctl.edits.initialization import plan  # noqa: PLC0415 (loads numpy)
+
+        planned = plan(checkpoint, self._rules(addresses), self.layer_type)
+        if not planned.draws:
+            raise UsageError("nothing to initialize", hint=_first_reason(planned))
+        return planned
+
+    def _rules(self, addresses: list[str]) -> "list[Rule]":
+        from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
+
+        if sum(map(bool, (self.scheme, self.rule, self.recipe))) != 1:
+            raise UsageError("name one of --scheme, --rule and --recipe", hint="--scheme xavier")
+        if self.scheme:
+            return rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
+        if addresses or self.bias or self.norm:
+            raise UsageError("addresses, --bias and --norm go with --scheme")
+        return [parse_rule(text) for text in self.rule or ()]
+
+
+def run(
+    environment: Environment,
+    reading: Reading,
+    choosing: Choosing,
+    computing: Computing,
+    saving: Saving,
+    arguments: ModelAndLayers = None,
+    *,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            max=MAX_SEED,
+            help="The same seed gives the same values; else a fresh one.",
+            show_default=False,
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Then compare mean and std with the theory; exit 1 if off."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name every parameter as it is initialized.")
+    ] = False,
+) -> None:
+    """Fill parameters with the values of a scheme."""
+    device = choose_device(computing.device)
+    checkpoint, addresses = open_model(environment, arguments, reading)
+    from paramctl.edits.initialization import initialize  # noqa: PLC0415 (loads numpy)
+
+    with blaming(checkpoint.file):
+        plan = choosing.plan(checkpoint, addresses)
+        report_plan(environment, choosing, plan)
+        if seed is None:
+            seed = randbits(SEED_BITS)
+            environment.note(f"seed {seed}")
+        announce = (lambda draw: announce_draw(environment, draw)) if verbose else None
+        edited = initialize(checkpoint, plan, seed, device, announce)
+        path = save_edit(environment, saving, edited, lambda: write_plan(environment, plan))
+        if verify:
+            verify_draws(environment, open_checkpoint(path) if path else edited, plan)
+
+
+def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> None:
+    """Say which rules found nothing and which parameters are left as they are.
+
+    Raises:
+        UsageError: there are such, and `--strict` is given.
+    """
+    unused = [rule.text for rule in plan.unused] if not choosing.scheme else []
+    kept = [f"'{name}': {why}" for name, why in plan.kept.items()]
+    for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
+        if not items:
+            continue
+        listed = "; ".join(items[:MAX_NAMED])
+        more = f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
+        text = f"{count_noun(len(items), what)}: {listed}{more}"
+        if choosing.strict:
+            raise UsageError(text)
+        environment.note(escape(text))
+
+
+def announce_draw(environment: Environment, draw: "Draw") -> None:
+    """Say that a parameter is being initialized."""
+    shape = list(draw.entry.shape)
+    environment.say(f"init {escape(draw.entry.name)} {shape} {escape(str(draw.rule.scheme))}")
+
+
+def write_plan(environment: Environment, plan: "Plan") -> None:
+    """Write the plan as a table, as TSV in a pipe."""
+    from paramctl.views.draws import table_lines, tsv_lines  # noqa: PLC0415 (loads numpy)
+
+    lines = table_lines(plan) if environment.out_is_terminal else tsv_lines(plan)
+    environment.write_lines(lines)
+
+
+def verify_draws(environment: Environment, checkpoint: Checkpoint, plan: "Plan") -> None:
+    """Say how the values compare with the theory, and end with exit code 1 if they do not agree."""
+    from paramctl.edits.verification import find_deviations  # noqa: PLC0415 (loads numpy)
+
+    deviations = find_deviations(checkpoint, plan)
+    for deviation in deviations:
+        environment.say(escape(str(deviation)))
+    if deviations:
+        raise typer.Exit(NO)
+    environment.note(f"{count_noun(len(plan.draws), 'parameter')} agree with the theory")
+
+
+def _first_reason(plan: "Plan") -> str:
+    return next((f"'{name}': {why}" for name, why in plan.kept.items()), "the model is empty")

@@ -1,0 +1,74 @@
+"""`paramctl tie`: make parameters one."""
+
+from typing import Annotated
+
+import typer
+
+from paramctl.addresses import resolve_all
+from paramctl.checkpoint import Checkpoint
+from paramctl.cli.environment import Environment
+from paramctl.cli.models import open_model
+from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.saving import Saving, save_edit
+from paramctl.edits.tying import tie, tie_groups
+from paramctl.errors import UsageError, blaming
+from paramctl.views.escaping import escape
+from paramctl.views.ties import saved_bytes, text_lines
+from paramctl.views.units import count_noun, format_bytes
+
+EXAMPLES = """
+$ paramctl tie sample_models/mlp.pt 0 2
+"""
+
+
+def run(
+    environment: Environment,
+    reading: Reading,
+    saving: Saving,
+    arguments: ModelAndLayers = None,
+    *,
+    keep: Annotated[
+        str,
+        typer.Option(
+            "--keep",
+            metavar="ADDRESS",
+            help="Whose values are kept; else those of the first one named.",
+            show_default=False,
+        ),
+    ] = "",
+    equal: Annotated[
+        bool,
+        typer.Option("--equal", help="Tie the parameters that are equal byte for byte."),
+    ] = False,
+) -> None:
+    """Make layers or parameters one: the first one's values, under all of the names."""
+    checkpoint, addresses = open_model(environment, arguments, reading)
+    with blaming(checkpoint.file):
+        if equal:
+            tied = _tie_equal(environment, checkpoint, addresses, keep)
+        else:
+            tied = tie(checkpoint, addresses, keep)
+        save_edit(environment, saving, tied, lambda: environment.write_lines(text_lines(tied)))
+
+
+def _tie_equal(
+    environment: Environment, checkpoint: Checkpoint, addresses: list[str], keep: str
+) -> Checkpoint:
+    """Tie what is equal, and say what that saves; constants only where they are named."""
+    from paramctl.edits.equality import find_equal  # noqa: PLC0415 (loads numpy)
+
+    if keep:
+        raise UsageError("--keep with --equal", hint="equal values are the same whichever is kept")
+    found = find_equal(checkpoint, resolve_all(checkpoint.entries, addresses))
+    groups = found.groups + (found.constant if addresses else [])
+    if found.constant and not addresses:
+        constants = sum(map(len, found.constant))
+        environment.note(
+            f"{count_noun(constants, 'parameter')} of one number throughout, "
+            f"such as '{escape(found.constant[0][0])}', left untied; name them to tie them"
+        )
+    tied = tie_groups(checkpoint, groups)
+    names = sum(len(group) - 1 for group in groups)
+    saved = format_bytes(saved_bytes(tied) - saved_bytes(checkpoint))
+    environment.note(f"{count_noun(names, 'tie')} made, {saved} saved")
+    return tied
