@@ -5,7 +5,13 @@ import pytest
 from devices import OTHERS, off, on
 from scipy.special import ndtri  # type: ignore[import-untyped]
 
-from paramctl.init.normals import SCRATCH, _tail, fill_normals, fill_quantiles
+from paramctl.init.normals import (
+    SCRATCH,
+    _tail,
+    fill_cut_normals,
+    fill_normals,
+    shares_of,
+)
 from paramctl.init.uniforms import fill_uniforms
 
 ULPS = 4  # units in the last place of float32, by which a normal may be off
@@ -13,9 +19,10 @@ TAIL = 1_990_772_000  # signed words from here on lie in the tail, past sqrt(55 
 ENDS = np.array([-(2**31), -(2**31) + 1, -1, 0, 1, 2**31 - 2, 2**31 - 1], np.int32)
 RANDOM = np.random.default_rng(1).integers(-(2**31), 2**31, 1 << 20, dtype=np.int32)
 WORDS = np.concatenate([ENDS, RANDOM]).view(np.uint32)
-EXPONENTS = np.random.default_rng(2).uniform(-300, 0, 1 << 19)
-SHARES = np.concatenate([10**EXPONENTS / 2, 1 - 10 ** (EXPONENTS / 30)])
-"""As close to 0 as float64 can hold them; and from 1 as far as a word can come."""
+CUTS = [(0.0, 1.0), (0.0, 1e-290), (1e-20, 1e-3), (0.02, 0.5), (0.25, 1e-6)]
+"""What lies below, and the share that is drawn from."""
+
+SHARES = 10 ** np.random.default_rng(2).uniform(-300, 0, 1 << 19)
 
 
 def normals(words: Any, device: str = "cpu") -> Any:
@@ -25,10 +32,10 @@ def normals(words: Any, device: str = "cpu") -> Any:
     return off(out)
 
 
-def quantiles(shares: Any, device: str = "cpu") -> Any:
-    out = on(device, np.empty(len(shares), np.float32))
-    scratch = on(device, np.empty((SCRATCH, len(shares)), np.float32))
-    fill_quantiles(out, on(device, shares), scratch)
+def cut_normals(below: float, share: float, device: str = "cpu") -> Any:
+    out = on(device, np.empty(len(WORDS), np.float32))
+    scratch = on(device, np.empty((SCRATCH, len(WORDS)), np.float32))
+    fill_cut_normals(out, on(device, WORDS), below, share, scratch)
     return off(out)
 
 
@@ -72,8 +79,10 @@ def test_the_outermost_words_give_the_outermost_normals() -> None:
     assert highest == -lowest == np.float32(-ndtri(2.0**-33))
 
 
-def test_quantiles_are_within_4_units_of_scipys_far_into_the_tails() -> None:
-    assert ulps(quantiles(SHARES), ndtri(SHARES)) < ULPS
+@pytest.mark.parametrize(("below", "share"), CUTS)
+def test_cut_normals_are_within_4_units_of_scipys(below: float, share: float) -> None:
+    expected = ndtri(shares_of(WORDS.view(np.int32), below, share))
+    assert ulps(cut_normals(below, share), expected) < ULPS
 
 
 def test_fractions_are_the_upper_24_bits() -> None:
@@ -88,7 +97,8 @@ def test_torch_gives_numpys_bits(device: str) -> None:
     fill_uniforms(out, on(device, WORDS))
     assert np.array_equal(off(out).astype(float) * 2**24, WORDS >> 8)
     assert np.array_equal(normals(WORDS, device), normals(WORDS))
-    assert np.array_equal(quantiles(SHARES, device), quantiles(SHARES))
+    for cut in CUTS:
+        assert np.array_equal(cut_normals(*cut, device), cut_normals(*cut))
 
 
 @pytest.mark.parametrize("device", OTHERS)

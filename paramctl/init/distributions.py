@@ -197,7 +197,7 @@ class TruncNormal(Distribution):
         scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
         for place, words in stream.chunks(start, count):
             part = values[place]
-            normals.fill_quantiles(part, normals.shares_of(words, below, share), scratch)
+            normals.fill_cut_normals(part, words, below, share, scratch)
             part *= scale
             part += self.location
             namespace(part).clip(part, lowest, highest, out=part)

@@ -12,9 +12,9 @@ def namespace(array: Array) -> Any:
     return sys.modules[type(array).__module__]
 
 
-def convert(array: Array, dtype: str) -> Array:
+def convert(array: Array, dtype: str, out: Array = None) -> Array:
     """Return the array in another type, rounded to nearest."""
     library = namespace(array)
-    converted = library.empty_like(array, dtype=getattr(library, dtype))
+    converted = library.empty_like(array, dtype=getattr(library, dtype)) if out is None else out
     converted[:] = array
     return converted

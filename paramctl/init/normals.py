@@ -47,23 +47,26 @@ def fill_normals(out: Array, words: Array, scratch: Array) -> None:
     out[tail] = convert(_tail(shares_of(signed[tail])), "float32")
 
 
-def shares_of(words: Array, low: float = 0.0, width: float = 1.0) -> Array:
+def fill_cut_normals(out: Array, words: Array, below: float, share: float, scratch: Array) -> None:
+    """Fill `out` with normals of which `below` lie further down, and `share` are drawn from.
+
+    A `below` near 0 is held to its last bit, down to 1e-300; so mirror what lies near 1.
+    """
+    xp = namespace(out)
+    signed = words.view(xp.int32)
+    wide = scratch[:2].reshape(-1).view(xp.float64)[: len(out)]
+    out[:] = shares_of(signed, 2 * below - 1, 2 * share, wide)
+    tail = _fill_centre(out, scratch)
+    out[tail] = convert(_tail(shares_of(signed[tail], below, share)), "float32")
+
+
+def shares_of(signed: Array, low: float = 0.0, width: float = 1.0, out: Array = None) -> Array:
     """Cut [low, low + width] into 2^32 parts: return the middle of each word's part, in float64."""
-    shares = convert(words.view(namespace(words).int32), "float64")
+    shares = convert(signed, "float64", out)
     shares += 2.0**31 + 0.5
     shares *= width * 2.0**-32
     shares += low
     return shares
-
-
-def fill_quantiles(out: Array, shares: Array, scratch: Array) -> None:
-    """Fill `out` with the standard normals below which these float64 shares lie.
-
-    A share of 1e-307 is as good as one of 1/2, and one close to 1 as its difference from 1 is.
-    """
-    out[:] = shares * 2.0 - 1.0
-    tail = _fill_centre(out, scratch)
-    out[tail] = convert(_tail(shares[tail]), "float32")
 
 
 def _fill_centre(u: Array, scratch: Array) -> Array:
