@@ -112,7 +112,7 @@ class FileSource(Source):
                     os.close(descriptor)
 
     @contextmanager
-    def descriptor(self) -> Iterator[int]:
+    def _opened(self) -> Iterator[int]:
         """Keep the file open for the time of the context."""
         with self._lock:
             if self._descriptor == CLOSED:
@@ -160,7 +160,7 @@ class FileSource(Source):
 
     def _read(self, offset: int, length: int) -> bytes:
         pieces = []
-        with self.descriptor() as descriptor:
+        with self._opened() as descriptor:
             while length:
                 piece = self._pread(descriptor, offset, length)
                 pieces.append(piece)

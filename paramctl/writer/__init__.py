@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.sources import FileSource
 from paramctl.writer import metadata
 from paramctl.writer.blocks import Crew
 from paramctl.writer.contents import choose
@@ -16,7 +15,6 @@ from paramctl.writer.progress import Progress, no_progress
 __all__ = ["Progress", "Report", "WriteOptions", "save", "stream"]
 
 DEFAULT = WriteOptions()
-CHUNK = 1 << 20
 
 
 def save(
@@ -53,22 +51,5 @@ def stream(
     """
     contents = choose(checkpoint, options)
     layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
-    Crew(progress, layout.nbytes).write(layout, _Stream(write))
+    Crew(progress, layout.nbytes).write(layout, write)
     return Report((), layout.nbytes, contents.notes)
-
-
-class _Stream:
-    """A stream as the place where blocks go."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._hand_on = write
-
-    def write(self, data: bytes) -> None:
-        """Hand bytes on."""
-        self._hand_on(data)
-
-    def copy(self, source: FileSource, offset: int, nbytes: int) -> None:
-        """Read a range of a file, a chunk at a time, and write it."""
-        end = offset + nbytes
-        for begin in range(offset, end, CHUNK):
-            self.write(source.read(begin, min(CHUNK, end - begin)))

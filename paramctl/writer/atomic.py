@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from paramctl.errors import FileError, UsageError
-from paramctl.sources import FileSource, identity_of
+from paramctl.sources import identity_of
 from paramctl.writer.folder import Folder, naming, sync
 from paramctl.writer.interrupts import Interrupts
 
-CHUNK = 1 << 20
 DISK_BYTES = 1 << 25  # that are written before the disk is told to begin
 MAX_NAME = 200  # bytes of a file's name that its draft's name holds: 255 is the most for both
 NONE = -1
@@ -78,28 +77,6 @@ class Draft:
                 written = os.write(self._descriptor, view)
                 view = view[written:]
                 self._advance(written)
-
-    def copy(self, source: FileSource, offset: int, nbytes: int) -> None:
-        """Write bytes of a file behind those before, without a detour where the kernel can."""
-        with source.descriptor() as descriptor:
-            while nbytes:
-                copied = self._copy_range(descriptor, offset, nbytes)
-                if not copied:
-                    copied = min(nbytes, CHUNK)
-                    self.write(source.read(offset, copied))
-                offset += copied
-                nbytes -= copied
-
-    def _copy_range(self, descriptor: int, offset: int, nbytes: int) -> int:
-        """Return how many bytes the kernel copied: 0 where it cannot, reading then says why."""
-        if not hasattr(os, "copy_file_range"):
-            return 0
-        try:
-            copied = os.copy_file_range(descriptor, self._descriptor, nbytes, offset)
-        except OSError:
-            return 0
-        self._advance(copied)
-        return copied
 
     def _advance(self, nbytes: int) -> None:
         """Have the disk begin with what is written, so that `finish` has little to wait for."""

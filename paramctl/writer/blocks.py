@@ -5,8 +5,8 @@ A few blocks are in memory at a time, whatever the size of the model.
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from paramctl.checkpoint import Entry
 from paramctl.errors import ParamctlError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 ELEMENTS = 1 << 20  # of a block that is computed
 PICKED_BYTES = 1 << 24  # of a block whose elements are picked from many places
-COPIED_BYTES = 1 << 23  # of a block that a file holds as it is
-LOOK_AHEAD = 1 << 26  # bytes that are computed before they are written
+COPIED_BYTES = 1 << 20  # of a block that a file holds as it is: what a core's cache holds
+LOOK_AHEAD = 1 << 26  # bytes that are begun before they are written
 MAX_THREADS = 8
 MAX_OPEN = 8  # sources whose descriptors and caches are kept
 
@@ -72,14 +72,8 @@ class Picked(NamedTuple):
 Block = Span | Picked
 
 
-class Sink(Protocol):
-    """Where blocks go, one behind the other."""
-
-    def write(self, data: bytes) -> None:
-        """Write bytes."""
-
-    def copy(self, source: FileSource, offset: int, nbytes: int) -> None:
-        """Write bytes of a file."""
+Sink = Callable[[bytes], object]
+"""Is called with the bytes to write, in order."""
 
 
 def cut(entries: Iterable[Entry]) -> Iterator[Block]:
@@ -143,7 +137,7 @@ class Crew:
         self._threads = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[tuple[Block, Future[bytes] | None]] = deque()
-        self._ahead = 0
+        self._ahead = self._computing = 0
         self._open: OrderedDict[int, Source] = OrderedDict()
 
     def write(self, layout: Layout, sink: Sink) -> None:
@@ -152,12 +146,12 @@ class Crew:
         Raises:
             ParamctlError: a source or the sink cannot do its part.
         """
-        sink.write(layout.header)
+        sink(layout.header)
         self._advance(len(layout.header))
         try:
             for block in cut(layout.entries):
                 self._start(block)
-                while self._ahead > LOOK_AHEAD or len(self._pending) > 2 * self._threads:
+                while self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads:
                     self._finish(sink)
             while self._pending:
                 self._finish(sink)
@@ -175,16 +169,17 @@ class Crew:
             source.release()
         self._open.clear()
         self._pending.clear()
-        self._ahead = 0
+        self._ahead = self._computing = 0
 
     def _start(self, block: Block) -> None:
         """Have a block computed; what is only copied or must be read in order waits its turn."""
-        if block.is_copy or block.source.sequential:
-            self._pending.append((block, None))
-        else:
+        future = None
+        if not (block.is_copy or block.source.sequential):
             self._pool = self._pool or self._hire()
-            self._pending.append((block, self._pool.submit(block.read)))
-            self._ahead += block.nbytes
+            future = self._pool.submit(block.read)
+            self._computing += 1
+        self._pending.append((block, future))
+        self._ahead += block.nbytes
 
     def _hire(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (copies need none)
@@ -195,13 +190,12 @@ class Crew:
         """Write the block whose turn it is."""
         block, future = self._pending.popleft()
         self._use(block.source)
-        if future:
-            self._ahead -= block.nbytes
-            _put(block, future.result(), sink)
-        elif isinstance(block, Span) and isinstance(block.source, FileSource):
-            sink.copy(block.source, block.offset, block.nbytes)
-        else:
-            _put(block, block.read(), sink)
+        self._ahead -= block.nbytes
+        self._computing -= future is not None
+        data = future.result() if future else block.read()
+        if len(data) != block.nbytes:
+            raise ParamctlError(f"{block.source.name} gave {len(data)} bytes, not {block.nbytes}")
+        sink(data)
         self._advance(block.nbytes)
 
     def _use(self, source: Source) -> None:
@@ -216,9 +210,3 @@ class Crew:
     def _advance(self, nbytes: int) -> None:
         self._done += nbytes
         self._progress(self._done, self._total)
-
-
-def _put(block: Block, data: bytes, sink: Sink) -> None:
-    if len(data) != block.nbytes:
-        raise ParamctlError(f"{block.source.name} gave {len(data)} bytes, not {block.nbytes}")
-    sink.write(data)

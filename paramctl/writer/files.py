@@ -28,7 +28,7 @@ def save_file(
         Drafts(folder, interrupts, force=options.force) as drafts,
     ):
         draft = drafts.start(name, layout.nbytes)
-        Crew(progress, layout.nbytes).write(layout, draft)
+        Crew(progress, layout.nbytes).write(layout, draft.write)
         draft.finish()
         drafts.place()
     return Report((path,), layout.nbytes, contents.notes + tuple(draft.notes))

@@ -53,7 +53,7 @@ def save_folder(
             crew = Crew(progress, plan.nbytes)
             for name, layout in plan.layouts.items():
                 draft = drafts.start(name, layout.nbytes)
-                crew.write(layout, draft)
+                crew.write(layout, draft.write)
                 draft.finish()
                 notes += draft.notes
             if plan.index_file:
