@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,13 +231,24 @@ def test_computed_values_are_asked_for_in_blocks_or_as_a_whole() -> None:
     assert whole.reads == [(0, nbytes)]
 
 
-def test_a_source_that_is_read_in_order_is(tmp_path: Path) -> None:
-    del tmp_path
+def test_a_sequential_source_is_read_in_order() -> None:
     source = Zeros(20 << 20)
     source.sequential = True
     entry = Entry("w", BY_NAME["uint8"], (source.size,), Storage(source, 0, source.size))
     written(model(entry))
     assert source.reads == [(begin << 20, 1 << 20) for begin in range(20)]
+
+
+def test_a_deflated_archive_is_inflated_once(tmp_path: Path) -> None:
+    state = {str(i): torch.arange(700_000.0) + i for i in range(3)}
+    torch.save(state, tmp_path / "stored")
+    with (
+        zipfile.ZipFile(tmp_path / "stored") as stored,
+        zipfile.ZipFile(tmp_path / "model.pt", "w", zipfile.ZIP_DEFLATED) as deflated,
+    ):
+        for name in stored.namelist():
+            deflated.writestr(name, stored.read(name))
+    assert written(paramctl.open(tmp_path / "model.pt")) == save(state, PT)
 
 
 def test_a_source_of_too_few_bytes_is_a_bug() -> None:
