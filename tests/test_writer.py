@@ -163,12 +163,14 @@ def assert_equal(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 
 def test_ties_are_read_back_and_stored_once(tmp_path: Path) -> None:
-    checkpoint = torch_file(tmp_path, nets.Tied().state_dict())
+    net = nets.Tied()
+    checkpoint = torch_file(tmp_path, net.state_dict())
     writer.save(checkpoint, tmp_path / "out")
     again = paramctl.open(tmp_path / "out")
     assert again.aliases == checkpoint.aliases != {}
     assert again.keys() == checkpoint.keys()
     assert written(again) == (tmp_path / "out").read_bytes()
+    assert written(again, COPIES) == save(own_storages(net.state_dict()), PT)
 
 
 def test_copied_ties_are_tensors_of_their_own(tmp_path: Path) -> None:

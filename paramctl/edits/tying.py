@@ -67,13 +67,9 @@ def untie(checkpoint: Checkpoint, addresses: Collection[str]) -> Checkpoint:
 def _with_ties(
     checkpoint: Checkpoint, entries: dict[str, Entry], aliases: dict[str, str]
 ) -> Checkpoint:
-    """Return the checkpoint with other ties; what its metadata said of the old ones is gone."""
+    """Return the checkpoint with other ties, and without the overlaps that they end."""
     overlaps = {name: other for name, other in checkpoint.overlaps.items() if name not in aliases}
-    old = checkpoint.aliases.items()
-    metadata = {key: value for key, value in checkpoint.metadata.items() if (key, value) not in old}
-    return replace(
-        checkpoint, entries=entries, aliases=aliases, overlaps=overlaps, metadata=metadata
-    )
+    return replace(checkpoint, entries=entries, aliases=aliases, overlaps=overlaps)
 
 
 def _find_kept(nodes: Sequence[str], found: Sequence[str], keep: str) -> str:

@@ -64,8 +64,6 @@ class Picked(NamedTuple):
         """Return the elements' bytes, little-endian and row-major."""
         from paramctl import arrays  # noqa: PLC0415 (numpy, and most files are copied)
 
-        if self.entry.layout in arrays.LAZY:
-            return arrays.read(self.entry).tobytes()
         return b"".join(arrays.raw(self.entry))
 
 

@@ -37,13 +37,18 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
 
 
 def _of_user(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the checkpoint's metadata less its ties, and what an index counted in its files."""
-    counted = COUNTED if checkpoint.format.startswith("sharded") else ()
+    """Return the metadata without what an index counted in its files, and without ties."""
+    is_sharded = checkpoint.format.startswith("sharded")
     return {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key not in counted and (key, value) not in checkpoint.aliases.items()
+        if not (is_sharded and key in COUNTED) and not _is_tie(checkpoint, key, value)
     }
+
+
+def _is_tie(checkpoint: Checkpoint, key: str, value: Any) -> bool:
+    """Whether a pair says that two of the model's names are, or were, tied."""
+    return key in checkpoint and isinstance(value, str) and value in checkpoint
 
 
 def _as_text(value: Any) -> str:
