@@ -15,7 +15,8 @@ from paramctl.init.normals import (
 from paramctl.init.uniforms import fill_uniforms
 
 ULPS = 4  # units in the last place of float32, by which a normal may be off
-TAIL = 1_990_772_000  # signed words from here on lie in the tail, past sqrt(55 / 64) 2^31
+TAIL = 1_990_772_000  # sizes from here on lie in the tail, past sqrt(55 / 64) 2^31
+SIGN = np.int32(-(2**31))  # the bit of a word that is the sign
 ENDS = np.array([-(2**31), -(2**31) + 1, -1, 0, 1, 2**31 - 2, 2**31 - 1], np.int32)
 RANDOM = np.random.default_rng(1).integers(-(2**31), 2**31, 1 << 20, dtype=np.int32)
 WORDS = np.concatenate([ENDS, RANDOM]).view(np.uint32)
@@ -45,9 +46,9 @@ def ulps(found: Any, expected: Any) -> float:
 
 
 def exact(signed: Any) -> Any:
-    """Return the normals of words by scipy, from the tail that they lie in."""
-    middle = signed + 0.5
-    return np.copysign(ndtri((2.0**31 - abs(middle)) * 2.0**-32), middle)
+    """Return the normals of words by scipy: a sign, and the share of sizes that are smaller."""
+    sizes = signed & 0x7FFFFFFF
+    return np.copysign(ndtri((2.0**31 - sizes - 0.5) * 2.0**-32), signed + 0.5)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +72,12 @@ def test_normals_are_within_4_units_of_scipys(signed: Any) -> None:
 def test_the_tails_are_within_1_unit_of_scipys(signed: Any) -> None:
     signed = signed.astype(np.int32)
     assert ulps(normals(signed.view(np.uint32)), exact(signed)) < 1
-    assert np.array_equal(normals((~signed).view(np.uint32)), -normals(signed.view(np.uint32)))
+    mirrored = normals((signed ^ SIGN).view(np.uint32))
+    assert np.array_equal(mirrored, -normals(signed.view(np.uint32)))
 
 
 def test_the_outermost_words_give_the_outermost_normals() -> None:
-    lowest, highest = normals(np.array([1 << 31, (1 << 31) - 1], np.uint32))
+    lowest, highest = normals(np.array([(1 << 32) - 1, (1 << 31) - 1], np.uint32))
     assert highest == -lowest == np.float32(-ndtri(2.0**-33))
 
 

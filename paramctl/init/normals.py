@@ -29,6 +29,7 @@ TAIL_ABOVE = (1.4621842673e-05, 0.019178501229, 0.73305472431, 4.0771473015, 2.8
 TAIL_BELOW = (0.0031155057555, 0.18312831926, 1.7240291547, 3.1284423894, 1.0)
 """s - |z|, a quotient of polynomials in s, which may go up to 38: to tails of 1e-307."""
 
+SIZE, SIGN = 0x7FFFFFFF, -0x80000000  # of a word, as int32
 HALF_ROOT = 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
 MANTISSA = 52  # bits of the mantissa of a float64
 LN2 = 0.6931471805599453
@@ -37,14 +38,22 @@ LN2 = 0.6931471805599453
 def fill_normals(out: Array, words: Array, scratch: Array) -> None:
     """Fill `out` with the standard normals of as many words.
 
-    A word is read as a signed integer v; a share of (v + 2^31 + 1/2) 2^-32 lies below its normal.
+    A word's highest bit is the sign, and the others, as a number a, the size: a share of
+    (a + 1/2) 2^-31 of all normals are smaller.
     """
-    signed = words.view(namespace(out).int32)
-    out[:] = signed
+    xp = namespace(out)
+    words = words.view(xp.int32)
+    sizes = words & SIZE
+    out[:] = sizes
     out += 0.5
     out *= 2.0**-31
     tail = _fill_centre(out, scratch)
-    out[tail] = convert(_tail(shares_of(signed[tail])), "float32")
+    beyond = convert(sizes[tail], "float64")
+    beyond -= 2.0**31 - 0.5
+    beyond *= -(2.0**-32)
+    out[tail] = convert(-_tail(beyond), "float32")
+    bits = out.view(xp.int32)
+    bits |= words & SIGN
 
 
 def fill_cut_normals(out: Array, words: Array, below: float, share: float, scratch: Array) -> None:
@@ -60,7 +69,7 @@ def fill_cut_normals(out: Array, words: Array, below: float, share: float, scrat
     out[tail] = convert(_tail(shares_of(signed[tail], below, share)), "float32")
 
 
-def shares_of(signed: Array, low: float = 0.0, width: float = 1.0, out: Array = None) -> Array:
+def shares_of(signed: Array, low: float, width: float, out: Array = None) -> Array:
     """Cut [low, low + width] into 2^32 parts: return the middle of each word's part, in float64."""
     shares = convert(signed, "float64", out)
     shares += 2.0**31 + 0.5
