@@ -40,17 +40,16 @@ def value_type(dtype: DType) -> np.dtype[Any]:
 
 def _narrow_bfloat16(values: Array) -> Array:
     """Round float32 to its upper half: add just under half of the last bit kept, then cut."""
-    bits = values.view("<u4")
+    flat = np.ascontiguousarray(values).reshape(-1)
+    bits = flat.view("<u4")
     rounded = bits >> 16
     rounded &= 1
     rounded += 0x7FFF
     rounded += bits
-    rounded >>= 16
-    narrowed = rounded.astype("<u2")
-    missing = np.isnan(values)
-    if missing.any():
-        narrowed[missing] = QUIET_NAN
-    return narrowed
+    narrowed = rounded.view("<u2")[1::2].copy()
+    if np.isnan(np.max(flat, initial=0)):
+        narrowed[np.isnan(flat)] = QUIET_NAN
+    return narrowed.reshape(values.shape)
 
 
 def _narrow_float8(values: Array, name: str) -> Array:

@@ -4,15 +4,13 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-import numpy as np
-
 from paramctl.checkpoint import Entry
 from paramctl.init.distributions import Distribution
 from paramctl.init.streams import Stream
 from paramctl.narrowing import narrow
 from paramctl.sources import Source
 
-CHUNK = 1 << 15  # elements that are narrowed at a time: they stay in a core's cache
+PART = 1 << 17  # elements that are drawn and narrowed at a time: they stay in the cache
 
 
 class Filled(Source):
@@ -67,14 +65,19 @@ class Filled(Source):
             return self._kept
 
     def _elements(self, start: int, count: int) -> bytes:
+        step = PART if self._stream.device == "cpu" and not self.whole else count
+        parts = (
+            self._stored(begin, min(step, start + count - begin))
+            for begin in range(start, start + count, step)
+        )
+        return b"".join(parts)
+
+    def _stored(self, start: int, count: int) -> bytes:
+        """Return the bytes of some elements, all of them in memory at once."""
         values = self._distribution.sample(self._stream, start, count)
         if self._stream.device != "cpu":
             return _narrow_tensor(values, self._entry.dtype.name)
-        dtype = self._entry.dtype
-        stored = np.empty(count, narrow(values[:0], dtype).dtype)
-        for begin in range(0, count, CHUNK):
-            stored[begin : begin + CHUNK] = narrow(values[begin : begin + CHUNK], dtype)
-        return stored.tobytes()
+        return narrow(values, self._entry.dtype).tobytes()
 
 
 def _narrow_tensor(values: Any, dtype: str) -> bytes:

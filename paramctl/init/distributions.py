@@ -141,12 +141,13 @@ class Normal(Distribution):
         from paramctl.init import normals  # noqa: PLC0415 (only to draw)
 
         values = stream.empty(count)
-        scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
+        scratch = stream.scratch(normals.SCRATCH)
         for place, words in stream.chunks(start, count):
             part = values[place]
             normals.fill_normals(part, words, scratch)
             part *= self.scale
-            part += self.location
+            if self.location:
+                part += self.location
         return values
 
 
@@ -194,7 +195,7 @@ class TruncNormal(Distribution):
         below, share = share_below(interval.low), interval.share
         lowest, highest = self._bounds()
         values = stream.empty(count)
-        scratch = stream.empty(normals.SCRATCH, min(count, stream.chunk))
+        scratch = stream.scratch(normals.SCRATCH)
         for place, words in stream.chunks(start, count):
             part = values[place]
             normals.fill_cut_normals(part, words, below, share, scratch)

@@ -5,12 +5,13 @@ compiler can fuse with another: + - * /, conversions, and integers. So numpy and
 same bits on any CPU and any GPU. No function of a mathematical library is used: they differ.
 
 The form is that of Wichura's AS241 (Applied Statistics 37, 1988, 477-484): a rational function in
-the square of the distance from 1/2, and in the tails one in s = sqrt(-2 ln p), here subtracted from
-s as in Abramowitz and Stegun 26.2.23. The coefficients are our own: minimax fits to the relative
-error by Remez's exchange in 40 digits, against scipy's erfinv and ndtri_exp, with a centre so wide
-that 93 % of the draws do without a logarithm. Of z, the centre's fit is off by 1.2e-8 and the
-tail's by 7.7e-9; with the roundings by 3.8 and by 0.63 units in the last place of float32, at most
-(every third word; every word of the tail).
+the square of the distance from 1/2; near it one in the root of the tail's share p; and in the far
+tails one in s = sqrt(-2 ln p), here subtracted from s as in Abramowitz and Stegun 26.2.23. The
+coefficients are our own: minimax fits to the relative error by Remez's exchange in 40 digits,
+against scipy's erfinv, ndtri and ndtri_exp. Of the draws 93 % are in the centre, and all but 0.2 %
+do without a logarithm. Of z, the fits are off by 1.2e-8 in the centre, 1.7e-8 near it and 7.7e-9
+far out; with the roundings by 3.8, 1.8 and 0.63 units in the last place of float32, at most (every
+third word; every word of the far tail).
 """
 
 from collections.abc import Sequence
@@ -20,16 +21,21 @@ from paramctl.init.namespaces import Array, convert, namespace
 SCRATCH = 3  # float32 arrays of the size of their own that the functions here work in
 
 SPLIT = 55 / 64  # of u^2, u = 2 p - 1: the tails lie beyond
-CENTRE = 1.75  # not far from z / u anywhere in the centre: what is left needs fewer bits
+BASE = 1.75  # not far from z / u in the centre, nor from z near it: the rest needs fewer bits
 CENTRE_ABOVE = (-6.5936375, 22.14551, -11.717896, 0.5856005, 0.18412927)
 CENTRE_BELOW = (4.893005, -27.943207, 31.419344, -10.469028, 1.0)
-"""z / u - 1.75, a quotient of polynomials in u^2 - 55 / 64, the highest power first."""
+"""z / u - BASE, a quotient of polynomials in u^2 - SPLIT, the highest power first."""
+
+FAR = 2.0**-10  # share of the normals that are farther out, on each side
+NEAR_ABOVE = (-2113.6042, -1701.031, 75.0756, 38.051018, 1.347269)
+NEAR_BELOW = (-184.36207, 1094.4347, 463.3302, 42.32372, 1.0)
+"""|z| - BASE, a quotient of polynomials in sqrt(p) - sqrt(FAR)."""
 
 TAIL_ABOVE = (1.4621842673e-05, 0.019178501229, 0.73305472431, 4.0771473015, 2.8370346079)
 TAIL_BELOW = (0.0031155057555, 0.18312831926, 1.7240291547, 3.1284423894, 1.0)
 """s - |z|, a quotient of polynomials in s, which may go up to 38: to tails of 1e-307."""
 
-SIZE, SIGN = 0x7FFFFFFF, -0x80000000  # of a word, as int32
+LARGEST = 0x7FFFFFFF  # size of a word
 HALF_ROOT = 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
 MANTISSA = 52  # bits of the mantissa of a float64
 LN2 = 0.6931471805599453
@@ -42,18 +48,32 @@ def fill_normals(out: Array, words: Array, scratch: Array) -> None:
     (a + 1/2) 2^-31 of all normals are smaller.
     """
     xp = namespace(out)
-    words = words.view(xp.int32)
-    sizes = words & SIZE
+    sizes = words.view(xp.int32) & LARGEST
     out[:] = sizes
     out += 0.5
     out *= 2.0**-31
     tail = _fill_centre(out, scratch)
-    beyond = convert(sizes[tail], "float64")
-    beyond -= 2.0**31 - 0.5
-    beyond *= -(2.0**-32)
-    out[tail] = convert(-_tail(beyond), "float32")
-    bits = out.view(xp.int32)
-    bits |= words & SIGN
+    out[tail] = _tail_sizes(LARGEST - sizes[tail])
+    xp.copysign(out, words.view(xp.float32), out=out)
+
+
+def _tail_sizes(larger: Array) -> Array:
+    """Return the sizes of normals in the tails, of which so many 2^31sts are larger."""
+    xp = namespace(larger)
+    share = convert(larger, "float32")
+    share += 0.5
+    share *= 2.0**-32
+    root = _root(share)
+    root -= FAR**0.5
+    normals = _polynomial(NEAR_ABOVE, root)
+    normals /= _polynomial(NEAR_BELOW, root)
+    normals += BASE
+    far = xp.where(larger < int(FAR * 2**32))[0]
+    share = convert(larger[far], "float64")
+    share += 0.5
+    share *= 2.0**-32
+    normals[far] = convert(-_tail(share), "float32")
+    return normals
 
 
 def fill_cut_normals(out: Array, words: Array, below: float, share: float, scratch: Array) -> None:
@@ -87,25 +107,28 @@ def _fill_centre(u: Array, scratch: Array) -> Array:
     _polynomial(CENTRE_ABOVE, y, numerator)
     _polynomial(CENTRE_BELOW, y, denominator)
     numerator /= denominator
-    numerator += CENTRE
+    numerator += BASE
     u *= numerator
     return xp.where(y > 0)[0]
 
 
 def _tail(p: Array) -> Array:
-    """Return the normals of shares in the tails, in float64.
-
-    Its square root is not exactly rounded in torch (MKL's is used on the CPU), but that of a
-    float32 is, once it is rounded to float32: no such root comes close to the middle of two. One
-    step of Heron's makes it a float64.
-    """
+    """Return the normals of shares in the tails, in float64; the root by a step of Heron's."""
     xp = namespace(p)
     square = _log(xp.minimum(p, 1.0 - p)) * -2.0
-    root = xp.sqrt(convert(convert(square, "float32"), "float64"))
-    root = convert(convert(root, "float32"), "float64")
+    root = convert(_root(convert(square, "float32")), "float64")
     s = (root + square / root) * 0.5
     z = s - _polynomial(TAIL_ABOVE, s) / _polynomial(TAIL_BELOW, s)
     return xp.copysign(z, p - 0.5)
+
+
+def _root(x: Array) -> Array:
+    """Return the exactly rounded root of a float32.
+
+    Torch's float64 root is not exactly rounded (MKL's is used on the CPU), but that of a float32
+    is, once it is rounded to float32: no such root comes close to the middle of two.
+    """
+    return convert(namespace(x).sqrt(convert(x, "float64")), "float32")
 
 
 def _log(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -75,13 +76,32 @@ class Stream(NamedTuple):
 
         return torch.empty(shape, dtype=torch.float32, device=self.device)
 
-    def _generator(self, start: int) -> np.random.Generator:
-        """Return numpy's generator at the block of a word."""
-        philox_at = np.random.Philox(key=self.key(), counter=start // philox.BLOCK)
-        return np.random.Generator(philox_at)
+    def scratch(self, rows: int) -> Array:
+        """Return arrays of a chunk's size to work in: this thread's, whatever is left in them.
+
+        Fresh memory would cost more than the arithmetic: the system clears every page of it.
+        """
+        key = (rows, self.chunk, self.device)
+        if key not in _scratch.arrays:
+            _scratch.arrays[key] = self.empty(rows, self.chunk)
+        return _scratch.arrays[key]
+
+    def _generator(self, start: int) -> np.random.Philox:
+        """Return numpy's bit generator at the block of a word."""
+        return np.random.Philox(key=self.key(), counter=start // philox.BLOCK)
 
 
-def _next_words(generator: np.random.Generator, count: int) -> npt.NDArray[np.uint32]:
+class _Scratch(local):
+    """The arrays that a thread works in."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[tuple[int, int, str], Array] = {}
+
+
+_scratch = _Scratch()
+
+
+def _next_words(generator: np.random.Philox, count: int) -> npt.NDArray[np.uint32]:
     """Draw at least `count` words, 64 bits at a time: that takes half the time of 32."""
-    pairs = generator.integers(0, 1 << 64, size=(count + 1) // 2, dtype=np.uint64)
+    pairs = generator.random_raw((count + 1) // 2)
     return pairs.astype("<u8", copy=False).view("<u4")[:count]
