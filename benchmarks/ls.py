@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from measuring import Cost, compare
+from measuring import Budget, Cost, compare
 from rich.console import Console
 from rich.table import Table
 
@@ -15,26 +15,6 @@ HERE = Path(__file__).parent
 PARAMCTL = str(Path(sys.executable).with_name("paramctl"))
 MANY, FEW = 11, 3  # runs of what takes less than a second, and more
 COLUMNS = ("paramctl ls", "to", "time", "memory", "peer", "time", "memory", "ratio", "budget", "")
-
-
-class Budget(NamedTuple):
-    """What `ls` may take at most: times the peer, seconds, megabytes; none where it is None."""
-
-    ratio: float | None = None
-    seconds: float | None = None
-    megabytes: float | None = None
-
-    def holds(self, ours: Cost, theirs: Cost) -> bool:
-        """Whether `ours` is within every bound."""
-        spent = (ours.seconds / theirs.seconds, ours.seconds, ours.megabytes)
-        return all(
-            bound is None or value <= bound for value, bound in zip(spent, self, strict=True)
-        )
-
-    def __str__(self) -> str:
-        units = ("x", " s", " MB")
-        bounds = [f"{bound:g}{unit}" for bound, unit in zip(self, units, strict=True) if bound]
-        return ", ".join(bounds)
 
 
 class Row(NamedTuple):
@@ -76,20 +56,9 @@ def measure(row: Row, folder: Path) -> tuple[Cost, Cost]:
 
 def cells(row: Row, ours: Cost, theirs: Cost) -> Sequence[str]:
     """Return a row as the table shows it."""
-    return (
-        row.model,
-        "terminal" if row.on_terminal else "pipe",
-        *_format_cost(ours),
-        row.peer,
-        *_format_cost(theirs),
-        f"{ours.seconds / theirs.seconds:.2f}x",
-        str(row.budget),
-        "holds" if row.budget.holds(ours, theirs) else "BROKEN",
-    )
-
-
-def _format_cost(cost: Cost) -> tuple[str, str]:
-    return f"{cost.seconds:.3f} s", f"{cost.megabytes:.0f} MB"
+    place = "terminal" if row.on_terminal else "pipe"
+    verdict = row.budget.verdict(ours, theirs)
+    return (row.model, place, *ours.cells(), row.peer, *theirs.cells(), *verdict)
 
 
 def main() -> None:

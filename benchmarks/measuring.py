@@ -24,6 +24,35 @@ class Cost(NamedTuple):
     seconds: float
     megabytes: float
 
+    def cells(self) -> tuple[str, str]:
+        """Return both as a table shows them."""
+        return f"{self.seconds:.3f} s", f"{self.megabytes:.0f} MB"
+
+
+class Budget(NamedTuple):
+    """What a program may take at most: times the peer, seconds, megabytes; None for any."""
+
+    ratio: float | None = None
+    seconds: float | None = None
+    megabytes: float | None = None
+
+    def holds(self, ours: Cost, theirs: Cost) -> bool:
+        """Whether `ours` is within every bound."""
+        spent = (ours.seconds / theirs.seconds, ours.seconds, ours.megabytes)
+        return all(
+            bound is None or value <= bound for value, bound in zip(spent, self, strict=True)
+        )
+
+    def verdict(self, ours: Cost, theirs: Cost) -> tuple[str, str, str]:
+        """Return the ratio, the budget and whether it holds, as a table shows them."""
+        holds = "holds" if self.holds(ours, theirs) else "BROKEN"
+        return f"{ours.seconds / theirs.seconds:.2f}x", str(self), holds
+
+    def __str__(self) -> str:
+        units = ("x", " s", " MB")
+        bounds = [f"{bound:g}{unit}" for bound, unit in zip(self, units, strict=True) if bound]
+        return ", ".join(bounds)
+
 
 def compare(
     ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool

@@ -1,0 +1,14 @@
+"""Change one tensor of a model: `python load_edit_save.py IN OUT tie|double`."""
+
+import sys
+
+from safetensors.torch import load_file, save_file
+
+state = load_file(sys.argv[1])
+metadata = {"format": "pt"}
+if "tie" in sys.argv:
+    del state["head.weight"]
+    metadata["head.weight"] = "wte.weight"
+else:
+    state["wte.weight"] *= 2
+save_file(state, sys.argv[2], metadata)
