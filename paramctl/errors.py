@@ -3,6 +3,7 @@
 * ParamctlError               70  a bug of ours
   + UsageError                 2  options and arguments
     - AddressError             2  an address that does not parse or names nothing
+      + NoMatchError           2  one that parses, and names nothing
       + NameUnknownError       2  a name that a checkpoint has not; a KeyError too
     - ExpressionError          2  an expression or a scheme that does not parse or has no value
     - TargetError              2  a parameter that a scheme cannot fill
@@ -60,6 +61,10 @@ class UsageError(ParamctlError):
 
 class AddressError(UsageError):
     """An address that does not parse, or that names nothing in the model."""
+
+
+class NoMatchError(AddressError):
+    """An address that parses, and that names nothing in the model."""
 
 
 class NameUnknownError(AddressError, KeyError):

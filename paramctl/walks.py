@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NoReturn
 
-from paramctl.errors import AddressError, find_closest
+from paramctl.errors import AddressError, NoMatchError, find_closest
 from paramctl.layers import Layer
 from paramctl.patterns import RANGE, follow, split_parts
 from paramctl.slices import Index, Step
@@ -94,10 +94,9 @@ class Walk:
             _refuse(self.address, piece.start(2), f"'{text}' is no index of a layer's child")
         children = list(layer.children.values())
         if not -len(children) <= int(text) < len(children):
-            where = f"layer '{layer.name}'" if layer.name else "the model"
-            _refuse(
-                self.address, piece.start(2), f"{where} has {len(children)} children, no [{text}]"
-            )
+            owner = f"layer '{layer.name}'" if layer.name else "the model"
+            what = f"address '{self.address}': {owner} has {len(children)} children, no [{text}]"
+            raise NoMatchError(what, where=f"column {piece.start(2) + 1}")
         return children[int(text)]
 
     def _nothing(self, layer: Layer, text: str) -> NoReturn:
@@ -108,7 +107,7 @@ class Walk:
             hint = "'*' stands for one part between dots, '**' for any number of them"
         elif found := _RANGE.search(text):
             hint = f"'{found[0]}' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"
-        raise AddressError(f"no parameter or layer '{self.address}'", hint=hint)
+        raise NoMatchError(f"no parameter or layer '{self.address}'", hint=hint)
 
 
 def _closest_pool(root: Layer) -> Iterator[str]:

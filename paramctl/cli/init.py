@@ -70,7 +70,7 @@ class Choosing(NamedTuple):
         typer.Option(
             "--recipe",
             metavar="NAME|FILE",
-            help="Rules by name (gpt2, llama, ...) or from a YAML file.",
+            help="Rules, after those of --rule: gpt2, llama, ..., or those in a YAML file.",
             show_default=False,
         ),
     ] = ""
@@ -93,21 +93,30 @@ class Choosing(NamedTuple):
         """
         from paramctl.edits.initialization import plan  # noqa: PLC0415 (loads numpy)
 
-        planned = plan(checkpoint, self._rules(addresses), self.layer_type)
+        planned = plan(checkpoint, self._rules(checkpoint, addresses), self.layer_type)
         if not planned.draws:
             raise UsageError("nothing to initialize", hint=_first_reason(planned))
         return planned
 
-    def _rules(self, addresses: list[str]) -> "list[Rule]":
+    def _rules(self, checkpoint: Checkpoint, addresses: list[str]) -> "list[Rule]":
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
-        if sum(map(bool, (self.scheme, self.rule, self.recipe))) != 1:
-            raise UsageError("name one of --scheme, --rule and --recipe", hint="--scheme xavier")
+        if bool(self.scheme) == bool(self.rule or self.recipe):
+            what = "name either --scheme or --rule and --recipe"
+            raise UsageError(what, hint="--scheme xavier")
         if self.scheme:
             return rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
         if addresses or self.bias or self.norm:
             raise UsageError("addresses, --bias and --norm go with --scheme")
-        return [parse_rule(text) for text in self.rule or ()]
+        rules = [parse_rule(text) for text in self.rule or ()]
+        return [*rules, *self._rules_of_recipe(checkpoint)]
+
+    def _rules_of_recipe(self, checkpoint: Checkpoint) -> "list[Rule]":
+        if not self.recipe:
+            return []
+        from paramctl.edits.recipes import load_recipe  # noqa: PLC0415 (loads yaml)
+
+        return load_recipe(self.recipe, checkpoint)
 
 
 def run(
@@ -161,8 +170,8 @@ def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> N
     Raises:
         UsageError: there are such, and `--strict` is given.
     """
-    unused = [rule.text for rule in plan.unused] if not choosing.scheme else []
-    kept = [f"'{name}': {why}" for name, why in plan.kept.items()]
+    unused = [rule.text for rule in plan.unused if rule.is_wanted]
+    kept = [f"'{name}': {why}" for name, why in plan.untouched.items()]
     for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
         if not items:
             continue

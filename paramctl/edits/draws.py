@@ -7,6 +7,8 @@ from paramctl.checkpoint import Entry
 from paramctl.edits.rules import Rule
 from paramctl.init.distributions import Distribution
 
+KEPT_BY_RULE = "a rule keeps it"
+
 
 class Draw(NamedTuple):
     """A parameter that is initialized: by the rule that matched, all names of its group at once.
@@ -26,3 +28,8 @@ class Plan(NamedTuple):
     draws: tuple[Draw, ...]
     kept: Mapping[str, str]
     unused: tuple[Rule, ...]
+
+    @property
+    def untouched(self) -> Mapping[str, str]:
+        """What is kept though no rule says so, and why."""
+        return {name: why for name, why in self.kept.items() if why != KEPT_BY_RULE}

@@ -4,20 +4,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from paramctl.addresses import find_nodes
+from paramctl.addresses import Resolver
 from paramctl.checkpoint import Checkpoint, Entry, Storage
-from paramctl.edits.draws import Draw, Plan
+from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
 from paramctl.edits.rules import Rule
 from paramctl.edits.values import with_values
-from paramctl.errors import TargetError
+from paramctl.errors import NoMatchError, TargetError
 from paramctl.groups import Groups
 from paramctl.init.distributions import Constant, Distribution
 from paramctl.init.roles import Role, role_of
 from paramctl.init.stacked import Stacked
 from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
+from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
 _MASK = re.compile(r"bias|mask")  # of attention, in two dimensions or more
@@ -64,6 +65,7 @@ class _Planner:
         self.targets = _targets(checkpoint)
         self.roles: dict[str, Role] = {}
         self.names = [name for name in checkpoint if self._is_of(name, layer_type)]
+        self.resolver = Resolver(dict.fromkeys(self.names))
         self.decided: dict[str, Draw | str] = {}
 
     def plan(self, rules: Sequence[Rule]) -> Plan:
@@ -88,20 +90,27 @@ class _Planner:
 
     def _matches(self, rule: Rule) -> Iterator[tuple[str, bool]]:
         """Yield the parameters that a rule is for, and whether its address names each by itself."""
-        nodes = find_nodes(self.names, rule.address) if rule.address else [""]
-        for node in nodes:
-            if node in self.targets:
-                yield node, True
-            below = node and f"{node}."
-            for name in self.names:
-                if name.startswith(below) and self._role(name) in rule.roles:
-                    yield name, False
+        nodes = self._find_nodes(rule)
+        for name in self.names:
+            is_named = name in nodes
+            is_below = not rule.address or not nodes.isdisjoint(prefixes(name))
+            if is_named or (is_below and self._role(name) in rule.roles):
+                yield name, is_named
+
+    def _find_nodes(self, rule: Rule) -> set[str]:
+        """Return the parameters and layers that a rule's address leads to."""
+        try:
+            return set(self.resolver.nodes(rule.address)) if rule.address else set()
+        except NoMatchError:
+            if rule.is_optional:
+                return set()
+            raise
 
     def _decide(self, rule: Rule, name: str, *, is_named: bool) -> Draw | str:
         """Return what becomes of a parameter, or why it is kept."""
         entry = self.checkpoint[name]
         if rule.scheme is None:
-            return "a rule keeps it"
+            return KEPT_BY_RULE
         try:
             distribution = _distribution(entry, self._target(rule, name), rule)
         except TargetError as error:

@@ -1,15 +1,17 @@
 """Rules: which scheme is for which parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from paramctl.errors import UsageError
+from paramctl.expressions.evaluation import CONSTANTS
 from paramctl.init.language import BoundScheme, parse_scheme
 from paramctl.init.roles import Role
 from paramctl.init.targets import Layout
 
 KEEP = "keep"
 WEIGHTS = frozenset({Role.WEIGHT, Role.EMBEDDING})
+WEIGHTS_OF_LAYERS = WEIGHTS | {Role.NORM_WEIGHT}
 STATISTICS = frozenset({Role.RUNNING_MEAN, Role.RUNNING_VAR, Role.BATCHES})
 
 
@@ -18,7 +20,9 @@ class Rule(NamedTuple):
 
     Where the address names a layer, or is "" for the whole model, those below it that have one of
     the `roles` are meant. `text` is how the user knows the rule. The scheme sees a weight in
-    `layout`, with `fans` instead of its own, and as so many matrices as `split` says.
+    `layout`, with `fans` instead of its own, and as so many matrices as `split` says. Where
+    `is_optional`, the address may name nothing; `is_wanted` tells whether the user, who wrote the
+    rule, is to know if it has no use.
     """
 
     text: str
@@ -28,6 +32,8 @@ class Rule(NamedTuple):
     layout: Layout = ""
     fans: tuple[int, int] | None = None
     split: int = 1
+    is_optional: bool = False
+    is_wanted: bool = True
 
 
 def parse_rule(text: str) -> Rule:
@@ -39,7 +45,16 @@ def parse_rule(text: str) -> Rule:
     address, sign, scheme = text.partition("=")
     if not sign or not address.strip() or not scheme.strip():
         raise UsageError(f"'{text}' is no rule", hint="write address=scheme: '*.bias=zeros'")
-    return Rule(text, address.strip(), _parse(scheme), WEIGHTS | {Role.NORM_WEIGHT})
+    return Rule(text, address.strip(), parse_or_keep(scheme), WEIGHTS_OF_LAYERS)
+
+
+def parse_or_keep(scheme: str, numbers: Mapping[str, float] = CONSTANTS) -> BoundScheme | None:
+    """Read a scheme, or `keep`, which is None; `numbers` have names in it.
+
+    Raises:
+        UsageError: it does not parse.
+    """
+    return None if scheme.strip() == KEEP else parse_scheme(scheme, numbers)
 
 
 def rules_of_scheme(
@@ -61,11 +76,7 @@ def rules_of_scheme(
     if own:
         rules.append(("--scheme", scheme, frozenset({Role.UNKNOWN})))
     return [
-        Rule(f"{option} {text}", address, _parse(text), roles)
+        Rule(f"{option} {text}", address, parse_or_keep(text), roles, is_wanted=False)
         for address in addresses or [""]
         for option, text, roles in rules
     ]
-
-
-def _parse(scheme: str) -> BoundScheme | None:
-    return None if scheme.strip() == KEEP else parse_scheme(scheme)

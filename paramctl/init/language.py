@@ -60,8 +60,8 @@ class BoundScheme:
         return f"{self.scheme.name}({', '.join(written)})" if written else self.scheme.name
 
 
-def parse_scheme(text: str) -> BoundScheme:
-    """Return the scheme that a text names, its parameters checked.
+def parse_scheme(text: str, numbers: Mapping[str, float] = CONSTANTS) -> BoundScheme:
+    """Return the scheme that a text names, its parameters checked; `numbers` have names in it.
 
     Raises:
         ExpressionError: it does not parse, names no scheme, or a parameter of it is wrong.
@@ -69,14 +69,19 @@ def parse_scheme(text: str) -> BoundScheme:
     with quoting(text):
         place = _IN_A_FILE.match(text)
         if not place:
-            return _bind(parse(text))
+            return _bind(parse(text), numbers)
         tree = parse(text, place.start("function"))
         with _at(place.start("file")):
             scheme = load_scheme(place["file"], place["function"])
-        return _bind(tree, scheme)
+        return _bind(tree, numbers, scheme)
 
 
-def _bind(node: Node, scheme: Scheme | None = None) -> BoundScheme:
+def names_a_file(text: str) -> bool:
+    """Whether a text names a function in a Python file, which would be run."""
+    return bool(_IN_A_FILE.match(text))
+
+
+def _bind(node: Node, numbers: Mapping[str, float], scheme: Scheme | None = None) -> BoundScheme:
     """Read a scheme's call, or its name alone; its name is looked up where no scheme is given."""
     if not isinstance(node, Name | Call):
         raise ExpressionError(f"expected a scheme, found '{node}'", node.column)
@@ -87,21 +92,26 @@ def _bind(node: Node, scheme: Scheme | None = None) -> BoundScheme:
     pairs = [argument for argument in given if isinstance(argument, Pair)]
     if pairs and not scheme.takes_parts:
         raise ExpressionError(f"'{scheme.name}' is no mixture", pairs[0].column)
-    parts = tuple((evaluate_number(pair.weight), _bind(pair.value)) for pair in pairs)
+    parts = tuple(
+        (evaluate_number(pair.weight, numbers), _bind(pair.value, numbers)) for pair in pairs
+    )
     others = [argument for argument in given if not isinstance(argument, Pair)]
-    bound = BoundScheme(scheme, _read_arguments(scheme, others, node.column), parts)
+    arguments = _read_arguments(scheme, others, node.column, numbers)
+    bound = BoundScheme(scheme, arguments, parts)
     _check(bound, node.column)
     return bound
 
 
-def _read_arguments(scheme: Scheme, given: list[Node], column: int) -> dict[str, Value]:
+def _read_arguments(
+    scheme: Scheme, given: list[Node], column: int, numbers: Mapping[str, float]
+) -> dict[str, Value]:
     parameters = {parameter.name: parameter for parameter in scheme.parameters}
     arguments: dict[str, Value] = {}
     for place, argument in enumerate(given):
         name, node = _name_argument(scheme, argument, place)
         if name in arguments:
             raise ExpressionError(f"'{name}' is given twice", argument.column)
-        arguments[name] = _read(node, parameters[name])
+        arguments[name] = _read(node, parameters[name], numbers)
     for name, parameter in parameters.items():
         if parameter.default is REQUIRED and name not in arguments:
             raise ExpressionError(f"'{scheme.name}' needs '{name}'", column, hint=scheme.usage)
@@ -126,13 +136,13 @@ def _name_argument(scheme: Scheme, argument: Node, place: int) -> tuple[str, Nod
     return names[place], argument
 
 
-def _read(node: Node, parameter: Parameter) -> Value:
+def _read(node: Node, parameter: Parameter, numbers: Mapping[str, float]) -> Value:
     """Return an argument's value, which must be of the parameter's kind."""
     name, kind = parameter.name, parameter.kind
-    if isinstance(node, Name) and node.name not in CONSTANTS and kind in (str, float | str):
+    if isinstance(node, Name) and node.name not in numbers and kind in (str, float | str):
         what = f"'{node.name}' needs quotes"
         raise ExpressionError(what, node.column, hint=f'write {name}="{node.name}"')
-    value = evaluate(node)
+    value = evaluate(node, numbers)
     types, what = _KINDS[kind]
     if not isinstance(value, types) or (kind is int and value != int(value)):
         raise ExpressionError(f"{name} is {what}", node.column)

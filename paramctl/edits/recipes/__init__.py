@@ -1,0 +1,52 @@
+"""Recipes: rules for a family of models, by name or from a user's YAML file."""
+
+from pathlib import Path
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.edits.recipes.documents import MAX_SIZE
+from paramctl.edits.recipes.recipe import read_rules
+from paramctl.edits.rules import Rule
+from paramctl.errors import FileError, LimitError, UsageError, blaming
+from paramctl.expressions.quoting import closest
+
+FOLDER = Path(__file__).parent / "builtin"
+SUFFIX = ".yaml"
+SUFFIXES = (SUFFIX, ".yml", ".json")
+
+
+def load_recipe(recipe: str, checkpoint: Checkpoint) -> list[Rule]:
+    """Return the rules of one of paramctl's recipes, or of a file, for a model.
+
+    Rules of a file are wanted: one without a use is a mistake of the user's, or left over. Of
+    paramctl's own each is for some of the models of its family.
+
+    Raises:
+        UsageError: it is neither, or it is wrong; says at which line and column.
+        FileError: the file cannot be read.
+        LimitError: the file is too large.
+    """
+    if recipe in names():
+        with blaming(f"recipe {recipe}"):
+            rules = read_rules((FOLDER / f"{recipe}{SUFFIX}").read_bytes(), recipe, checkpoint)
+            return [rule._replace(is_wanted=False) for rule in rules]
+    data = _read(recipe)
+    with blaming(recipe):
+        return read_rules(data, Path(recipe).name, checkpoint)
+
+
+def names() -> list[str]:
+    """Return the names of paramctl's own recipes."""
+    return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
+
+
+def _read(file: str) -> bytes:
+    if not Path(file).exists() and not file.endswith(SUFFIXES):
+        raise UsageError(f"no recipe '{file}'", hint=closest(file, names()))
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise FileError.from_os(error, file) from error
+    if len(data) > MAX_SIZE:
+        raise LimitError(f"a recipe of more than {MAX_SIZE:,} bytes", file=file)
+    return data
