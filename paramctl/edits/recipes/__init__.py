@@ -41,7 +41,8 @@ def names() -> list[str]:
 
 def _read(file: str) -> bytes:
     if not Path(file).exists() and not file.endswith(SUFFIXES):
-        raise UsageError(f"no recipe '{file}'", hint=closest(file, names()))
+        what = f"no recipe '{file}'"
+        raise UsageError(what, hint=closest(file, names()), file="--recipe")
     try:
         with open(file, "rb") as stream:
             data = stream.read(MAX_SIZE + 1)

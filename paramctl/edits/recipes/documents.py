@@ -14,9 +14,13 @@ from yaml.reader import ReaderError
 from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
-MAX_SIZE = 65_536  # bytes: a thousand rules, which take a second to parse
+MAX_SIZE = 32_768  # bytes: some hundred rules, parsed in a second
 MAX_DEPTH = 64
 _STAR = "what begins with * needs quotes"
+_HINTS = {
+    "while scanning an alias": _STAR,
+    "mapping values are not allowed here": "what holds ': ' needs quotes",
+}
 
 
 def read_document(data: bytes) -> yaml.Node:
@@ -35,7 +39,7 @@ def read_document(data: bytes) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _place(mark.line, mark.column) if mark else ""
-        hint = _STAR if error.context == "while scanning an alias" else ""
+        hint = _HINTS.get(error.context or "") or _HINTS.get(error.problem or "", "")
         raise UsageError(f"no YAML: {error.problem}", where=where, hint=hint) from error
     if root is None:
         raise UsageError("an empty file")
