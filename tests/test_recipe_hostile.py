@@ -59,10 +59,10 @@ HOSTILE = [
     Row("star", b"rules:\n- **.weight: zeros", 2, "what begins with * needs quotes"),
     Row("alias", b"rules:\n- *x : zeros", 2, "what begins with * needs quotes"),
     Row("surrogate", rb'rules: [{"\ud800": zeros, b: ones}]', 2, "a rule with more than one"),
-    Row("large", b"#" * (MAX_SIZE + 1), 5, "a recipe of more than 32,768 bytes"),
-    Row("deep-value", b"rules:\n- a: " + b"(" * 30_000, 2, "nested more than 50 deep"),
-    Row("long", b"rules:\n- a: " + b"1+" * 15_000 + b"x", 2, "expected a scheme"),
-    Row("entities", b"rules: [" + b"a," * 16_000 + b"]", 2, "a rule is no mapping"),
+    Row("large", b"#" * (MAX_SIZE + 1), 5, "a recipe of more than 65,536 bytes"),
+    Row("deep-value", b"rules:\n- a: " + b"(" * 60_000, 2, "nested more than 50 deep"),
+    Row("long", b"rules:\n- a: " + b"1+" * 30_000 + b"x", 2, "expected a scheme"),
+    Row("entities", b"rules: [" + b"a," * 32_000 + b"]", 2, "more than 5,000 keys and values"),
 ]
 
 

@@ -14,7 +14,8 @@ from yaml.reader import ReaderError
 from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
-MAX_SIZE = 32_768  # bytes: some hundred rules, parsed in a second
+MAX_SIZE = 65_536  # bytes
+MAX_NODES = 5_000  # a thousand rules and more, parsed in half a second
 MAX_DEPTH = 64
 _STAR = "what begins with * needs quotes"
 _HINTS = {
@@ -122,7 +123,7 @@ class _Loader(yaml.BaseLoader):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self.depth = 0
+        self.depth = self.nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose what comes next, unless it is more than a recipe needs."""
@@ -133,6 +134,9 @@ class _Loader(yaml.BaseLoader):
             raise _refusal(event, "an anchor or a tag, which a recipe has not")
         if self.depth == MAX_DEPTH:
             raise _refusal(event, f"nested more than {MAX_DEPTH} deep")
+        if self.nodes == MAX_NODES:
+            raise _refusal(event, f"more than {MAX_NODES:,} keys and values")
+        self.nodes += 1
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
