@@ -62,6 +62,11 @@ def test_variables_are_numbers_that_the_model_tells(model: Checkpoint) -> None:
     assert std_of(model, 'd: max(count("h.*"), pi)', "d") == math.pi
 
 
+def test_an_index_that_a_model_has_not_is_no_mistake(model: Checkpoint) -> None:
+    found = draws(model, "rules:\n- '[0]': ones\n- '[7]': zeros\n- 'q.[0-3]': zeros\n")
+    assert found.keys() == {"0.weight"}
+
+
 def test_variables_may_be_weights_and_parameters_of_any_scheme(model: Checkpoint) -> None:
     recipe = """
 vars: {p: 1/4, g: sqrt(2)}
@@ -176,6 +181,8 @@ def test_what_looks_like_something_else_is_text() -> None:
         ("vars: {n: 'size(\"0.bias\", -1)'}\nrules: []", "'0.bias' has no dimension -1"),
         ("vars: {n: 'size(\"0.bias\", 1/2)'}\nrules: []", "'0.bias' has no dimension 0.5"),
         ("vars: {n: 'size(\"**.weight\", 1)'}\nrules: []", "'**.weight' has several sizes: 2, 16"),
+        ("rules:\n- 'h.[': zeros", "a bracket without its other half (line 2, column 3)"),
+        ("rules:\n- 'wte.weight[0]': zeros", "is a slice (line 2, column 3)"),
         ("rules:\n- a: evil.py:f", "a recipe runs no Python file (line 2, column 6)"),
         ("rules:\n- a: ' ../evil.py:f()'", "a recipe runs no Python file (line 2, column 6)"),
     ],

@@ -14,9 +14,11 @@ A rule has an address with its scheme, and maybe `fan`, `layout` and `split`.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import yaml
 
+from paramctl.addresses import find_nodes
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.recipes.documents import (
     error_at,
@@ -28,7 +30,7 @@ from paramctl.edits.recipes.documents import (
 )
 from paramctl.edits.recipes.variables import read_variables
 from paramctl.edits.rules import WEIGHTS_OF_LAYERS, Rule, parse_or_keep
-from paramctl.errors import ExpressionError
+from paramctl.errors import ExpressionError, NoMatchError
 from paramctl.expressions.evaluation import CONSTANTS, evaluate_number
 from paramctl.expressions.parser import parse
 from paramctl.expressions.quoting import closest, quoting
@@ -55,7 +57,11 @@ def read_rules(data: bytes, name: str, checkpoint: Checkpoint) -> list[Rule]:
     if "rules" not in parts:
         raise error_at(root, "a recipe without rules")
     variables = read_variables(parts["vars"], checkpoint) if "vars" in parts else {}
-    return [_read_rule(node, name, variables) for node in read_list(parts["rules"], "rules")]
+    rules = []
+    for node in read_list(parts["rules"], "rules"):
+        rules.append(_read_rule(node, name, variables))
+        _check_address(node, rules[-1].address, checkpoint)
+    return rules
 
 
 def _read_rule(node: yaml.Node, recipe: str, variables: Variables) -> Rule:
@@ -76,6 +82,13 @@ def _read_rule(node: yaml.Node, recipe: str, variables: Variables) -> Rule:
         _read_whole(members["split"], "split", variables) if "split" in members else 1,
         is_optional=True,
     )
+
+
+def _check_address(node: yaml.Node, address: str, checkpoint: Checkpoint) -> None:
+    """Refuse what is no address, while it can be told where; only brackets can be wrong."""
+    if "[" in address:
+        with placing(node), suppress(NoMatchError):
+            find_nodes(checkpoint.entries, address)
 
 
 def _read_scheme(node: yaml.Node, variables: Variables) -> BoundScheme | None:
