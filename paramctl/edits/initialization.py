@@ -22,6 +22,7 @@ from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
 _MASK = re.compile(r"bias|mask")  # of attention, in two dimensions or more
+_PLAIN = ("strided", "meta")  # layouts of tensors that values can be given
 
 
 def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") -> Plan:
@@ -51,7 +52,8 @@ def initialize(
     for draw in plan.draws:
         stream = Stream(seed, min(draw.names), device=device)
         tell = partial(announce, draw) if announce else None
-        source = Filled(draw.entry, draw.distribution, stream, tell)
+        entry = draw.entry._replace(layout="strided")
+        source = Filled(entry, draw.distribution, stream, tell)
         changes[draw.names[0]] = Storage(source, 0, source.size)
     return note_draws(with_values(checkpoint, changes), plan.draws, seed)
 
@@ -89,9 +91,12 @@ class _Planner:
         return found
 
     def _matches(self, rule: Rule) -> Iterator[tuple[str, bool]]:
-        """Yield the parameters that a rule is for, and whether its address names each by itself."""
+        """Yield the parameters that a rule is for, and whether its address names each by itself.
+
+        They are sorted: of tied names the rule sees the same one, whichever is stored.
+        """
         nodes = self._find_nodes(rule)
-        for name in self.names:
+        for name in sorted(self.names):
             is_named = name in nodes
             is_below = not rule.address or not nodes.isdisjoint(prefixes(name))
             if is_named or (is_below and self._role(name) in rule.roles):
@@ -125,7 +130,7 @@ class _Planner:
         if rule.split == 1:
             return target
         axis = _split_axis(target)
-        size, rest = divmod(target.shape[axis], rule.split)
+        size, rest = divmod(target.shape[axis], rule.split) if target.shape else (0, 1)
         if rest:
             raise target.error(f"cannot be split into {rule.split} along dimension {axis}")
         return target._replace(shape=(*target.shape[:axis], size, *target.shape[axis + 1 :]))
@@ -164,7 +169,7 @@ def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:
         TargetError: it cannot fill it.
     """
     assert rule.scheme is not None  # noqa: S101 (what its caller says, for the type checker)
-    if entry.layout != "strided":
+    if entry.layout not in _PLAIN:
         raise target.error(f"is {entry.layout}: it cannot be initialized")
     distribution = rule.scheme.distribution(target)
     if entry.dtype.name not in FLOATING and not _is_count(entry, distribution):

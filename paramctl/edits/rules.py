@@ -77,6 +77,6 @@ def rules_of_scheme(
         rules.append(("--scheme", scheme, frozenset({Role.UNKNOWN})))
     return [
         Rule(f"{option} {text}", address, parse_or_keep(text), roles, is_wanted=False)
-        for address in addresses or [""]
         for option, text, roles in rules
+        for address in addresses or [""]  # a parameter's own comes before `--bias` of its layer
     ]

@@ -1,6 +1,7 @@
 """Several tensors side by side in one: the fused projections of attention."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from paramctl.init.distributions import Distribution
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stacked(Whole):
-    """`count` tensors of one distribution and shape, along a dimension; each has its own draws."""
+    """`count` tensors of one distribution and `shape` along an axis; each has its own draws."""
 
     part: Distribution
     shape: tuple[int, ...]
@@ -41,9 +42,7 @@ class Stacked(Whole):
         """Return the parts side by side."""
         import numpy as np  # noqa: PLC0415 (only where values are drawn)
 
-        numel = int(np.prod(self.shape))
-        parts = [
-            self.part.sample(stream.skip(place * self.part.draws), 0, numel).reshape(self.shape)
-            for place in range(self.count)
-        ]
+        streams = [stream.skip(place * self.part.draws) for place in range(self.count)]
+        numel = prod(self.shape)
+        parts = [self.part.sample(each, 0, numel).reshape(self.shape) for each in streams]
         return np.concatenate(parts, self.axis)
