@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from forks import Forks
 
-pytest.register_assert_rewrite("oracle", "hostile")
+pytest.register_assert_rewrite("oracle", "hostile", "draw_checks")
 
 
 @pytest.fixture(scope="session")
