@@ -1,10 +1,9 @@
 """The checks of drawn values can fail: each of these mistakes in the package is found by one."""
 
-from collections.abc import Callable, Iterator
-from math import sqrt
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-import numpy as np
+import mistakes
 import pytest
 from draw_checks import (
     FAMILIES,
@@ -18,24 +17,13 @@ from draw_checks import (
     check_tie,
 )
 
-from paramctl.dtypes import DType
-from paramctl.edits import filled, initialization
-from paramctl.edits.filled import Filled
-from paramctl.init import normals, uniforms
-from paramctl.init.distributions import Normal, Uniform
-from paramctl.init.schemes import scaled
-from paramctl.init.streams import Stream
-from paramctl.init.targets import Target
-from paramctl.narrowing import narrow
-
-Patch = pytest.MonkeyPatch
 WIDE = LAYERS[1]  # its fans differ
 
 
 class Mutant(NamedTuple):
     """A mistake, made by `make`, and the check that must find it."""
 
-    make: Callable[[Patch], None]
+    make: Callable[[pytest.MonkeyPatch], None]
     check: Callable[[], None]
 
 
@@ -43,140 +31,37 @@ def case(family: str, place: int = 0) -> Callable[[], None]:
     return lambda: check_case(FAMILIES[family][place], WIDE)
 
 
-def swap_fans(patch: Patch) -> None:
-    fans = Target._fans.fget  # type: ignore[attr-defined] # a property
-    patch.setattr(Target, "_fans", property(lambda self: fans(self)[::-1]))
-
-
-def square_the_gain(patch: Patch) -> None:
-    gain_of = scaled.gain_of
-    patch.setattr(scaled, "gain_of", lambda *given: gain_of(*given) ** 2)
-
-
-def forget_root_3(patch: Patch) -> None:
-    patch.setattr(scaled, "_uniform", lambda std: Uniform(-std, std))
-
-
-def take_variance_for_std(patch: Patch) -> None:
-    patch.setattr(scaled, "Normal", lambda mean, std: Normal(mean, std**2))
-
-
-def take_std_for_variance(patch: Patch) -> None:
-    patch.setattr(scaled, "Normal", lambda mean, std: Normal(mean, sqrt(std)))
-
-
-def forget_the_cut(patch: Patch) -> None:
-    patch.setattr(scaled, "CUT", 1.0)
-
-
-def begin_one_late(patch: Patch) -> None:
-    chunks = Stream.chunks
-    patch.setattr(Stream, "chunks", lambda *its: chunks(its[0], its[1] + bool(its[1]), its[2]))
-
-
-def shift_within_chunks(patch: Patch) -> None:
-    chunks = Stream.chunks
-
-    def shifted(*given: Any) -> Iterator[Any]:
-        return ((place, np.roll(words, 1)) for place, words in chunks(*given))
-
-    patch.setattr(Stream, "chunks", shifted)
-
-
-def begin_at_the_first_block(patch: Patch) -> None:
-    generator = Stream._generator
-    patch.setattr(Stream, "_generator", lambda self, _: generator(self, 0))
-
-
-def repeat_the_first_chunk(patch: Patch) -> None:
-    chunks = Stream.chunks
-
-    def repeated(stream: Stream, start: int, count: int) -> Iterator[Any]:
-        for place, _ in chunks(stream, start, count):
-            yield place, stream.words(start, place.stop - place.start)
-
-    patch.setattr(Stream, "chunks", repeated)
-
-
-def read_one_late(patch: Patch) -> None:
-    elements = Filled._elements
-    patch.setattr(Filled, "_elements", lambda *its: elements(its[0], its[1] + bool(its[1]), its[2]))
-
-
-def ignore_the_name(patch: Patch) -> None:
-    key = Stream.key
-    patch.setattr(Stream, "key", lambda self: key(self._replace(name="")))
-
-
-def ignore_the_seed(patch: Patch) -> None:
-    key = Stream.key
-    patch.setattr(Stream, "key", lambda self: key(self._replace(seed=0)))
-
-
-def ignore_the_draw(patch: Patch) -> None:
-    patch.setattr(Stream, "skip", lambda self, _: self)
-
-
-def name_a_tie_as_it_is_stored(patch: Patch) -> None:
-    patch.setattr(initialization, "min", lambda names: names[0], raising=False)
-
-
-def drop_the_sign(patch: Patch) -> None:
-    fill_normals = normals.fill_normals
-
-    def fill(out: Any, *given: Any) -> None:
-        fill_normals(out, *given)
-        np.abs(out, out=out)
-
-    patch.setattr(normals, "fill_normals", fill)
-
-
-def use_a_byte_of_each_word(patch: Patch) -> None:
-    patch.setattr(uniforms, "BITS", 8)
-
-
-def cut_instead_of_rounding(patch: Patch) -> None:
-    patch.setattr(filled, "narrow", lambda values, _: (values.view("<u4") >> 16).astype("<u2"))
-
-
-def round_twice(patch: Patch) -> None:
-    def by_half(values: Any, dtype: DType) -> Any:
-        return narrow(values.astype("<f2") if dtype.bits < 32 else values, dtype)
-
-    patch.setattr(filled, "narrow", by_half)
-
-
 MUTANTS = [
-    Mutant(swap_fans, case("kaiming normal")),
-    Mutant(swap_fans, case("kaiming uniform", 1)),
-    Mutant(swap_fans, case("lecun", 1)),
-    Mutant(square_the_gain, case("xavier uniform", 1)),
-    Mutant(square_the_gain, case("kaiming normal")),
-    Mutant(forget_root_3, case("xavier uniform")),
-    Mutant(forget_root_3, case("lecun")),
-    Mutant(take_variance_for_std, case("xavier normal")),
-    Mutant(take_std_for_variance, case("kaiming normal")),
-    Mutant(forget_the_cut, case("lecun", 1)),
-    Mutant(begin_one_late, check_parts),
-    Mutant(shift_within_chunks, check_parts),
-    Mutant(begin_at_the_first_block, check_parts),
-    Mutant(read_one_late, check_parts),
-    Mutant(ignore_the_name, check_apart),
-    Mutant(ignore_the_seed, check_apart),
-    Mutant(repeat_the_first_chunk, check_apart),
-    Mutant(ignore_the_draw, check_mixture),
-    Mutant(ignore_the_draw, check_sparse),
-    Mutant(ignore_the_draw, check_fused),
-    Mutant(name_a_tie_as_it_is_stored, check_tie),
-    Mutant(drop_the_sign, case("xavier normal")),
-    Mutant(use_a_byte_of_each_word, case("xavier uniform")),
-    Mutant(cut_instead_of_rounding, case("xavier normal")),
-    Mutant(round_twice, case("xavier normal")),
+    Mutant(mistakes.swap_fans, case("kaiming normal")),
+    Mutant(mistakes.swap_fans, case("kaiming uniform", 1)),
+    Mutant(mistakes.swap_fans, case("lecun", 1)),
+    Mutant(mistakes.square_the_gain, case("xavier uniform", 1)),
+    Mutant(mistakes.square_the_gain, case("kaiming normal")),
+    Mutant(mistakes.forget_root_3, case("xavier uniform")),
+    Mutant(mistakes.forget_root_3, case("lecun")),
+    Mutant(mistakes.take_variance_for_std, case("xavier normal")),
+    Mutant(mistakes.take_std_for_variance, case("kaiming normal")),
+    Mutant(mistakes.forget_the_cut, case("lecun", 1)),
+    Mutant(mistakes.begin_one_late, check_parts),
+    Mutant(mistakes.shift_within_chunks, check_parts),
+    Mutant(mistakes.begin_at_the_first_block, check_parts),
+    Mutant(mistakes.read_one_late, check_parts),
+    Mutant(mistakes.ignore_the_name, check_apart),
+    Mutant(mistakes.ignore_the_seed, check_apart),
+    Mutant(mistakes.repeat_the_first_chunk, check_apart),
+    Mutant(mistakes.ignore_the_draw, check_mixture),
+    Mutant(mistakes.ignore_the_draw, check_sparse),
+    Mutant(mistakes.ignore_the_draw, check_fused),
+    Mutant(mistakes.name_a_tie_as_it_is_stored, check_tie),
+    Mutant(mistakes.drop_the_sign, case("xavier normal")),
+    Mutant(mistakes.use_a_byte_of_each_word, case("xavier uniform")),
+    Mutant(mistakes.cut_instead_of_rounding, case("xavier normal")),
+    Mutant(mistakes.round_twice, case("xavier normal")),
 ]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.make.__name__)
-def test_a_mistake_is_found(mutant: Mutant, monkeypatch: Patch) -> None:
+def test_a_mistake_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.make(monkeypatch)
     with pytest.raises(AssertionError):
         mutant.check()

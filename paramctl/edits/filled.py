@@ -4,6 +4,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from paramctl.checkpoint import Entry
 from paramctl.init.distributions import Distribution
 from paramctl.init.streams import Stream
@@ -74,7 +76,8 @@ class Filled(Source):
 
     def _stored(self, start: int, count: int) -> bytes:
         """Return the bytes of some elements, all of them in memory at once."""
-        values = self._distribution.sample(self._stream, start, count)
+        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is infinite
+            values = self._distribution.sample(self._stream, start, count)
         if self._stream.device != "cpu":
             return _narrow_tensor(values, self._entry.dtype.name)
         return narrow(values, self._entry.dtype).tobytes()

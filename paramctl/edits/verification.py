@@ -1,6 +1,6 @@
 """Whether values are what a scheme draws: their measured moments against the theoretical ones."""
 
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -9,19 +9,26 @@ from paramctl.arrays import read
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.edits.draws import Draw, Plan
 from paramctl.slices import split
+from paramctl.widening import FLOAT8
 
 SIGMAS = 6.0  # standard errors: one in 10^9 honest draws is farther off
-ROUNDING = 2.0**-7  # of a value, stored in 16 bits or less
+MANTISSA = {
+    "bfloat16": 7,
+    "float16": 10,
+    **{name: 7 - exponent_bits for name, (exponent_bits, *_) in FLOAT8.items()},
+}
+"""The bits behind the point of a float; 23 where values are stored as they are drawn."""
+
 BLOCK = 1 << 20  # elements that are measured at a time
 
 
 class Moments(NamedTuple):
-    """Of values about the theoretical mean: the mean, the variance, and the variance of squares."""
+    """Of values: the mean, and the second and fourth moments about the theoretical mean."""
 
     numel: int
     mean: float
     variance: float
-    spread: float
+    fourth: float
 
 
 class Deviation(NamedTuple):
@@ -42,7 +49,12 @@ class Deviation(NamedTuple):
 
 def find_deviations(checkpoint: Checkpoint, plan: Plan) -> list[Deviation]:
     """Compare mean and std of all that was drawn with the theory, as far as there is one."""
-    found = [_compare(checkpoint[draw.names[0]], draw) for draw in plan.draws]
+    found = []
+    for draw in plan.draws:
+        entry = checkpoint.entries[draw.names[0]]
+        found.append(_compare(entry, draw))
+        if entry.storage:
+            entry.storage.source.release()  # a matrix that was computed as a whole
     return [deviation for deviation in found if deviation]
 
 
@@ -53,7 +65,8 @@ def _compare(entry: Entry, draw: Draw) -> Deviation | None:
     moments = measure(entry, mean)
     if _mean_agrees(moments, mean, std, entry) and _variance_agrees(moments, mean, std, entry):
         return None
-    measured = (moments.mean, sqrt(moments.variance))
+    own_variance = moments.variance - (moments.mean - mean) ** 2
+    measured = (moments.mean, sqrt(max(own_variance, 0.0)))
     return Deviation(entry.name, str(draw.rule.scheme), (mean, std), measured)
 
 
@@ -63,11 +76,11 @@ def measure(entry: Entry, centre: float) -> Moments:
     for block in split(entry, BLOCK):
         distances = read(block).astype(np.float64).ravel() - centre
         squares = distances * distances
-        first += float(distances.sum())
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            first += float(distances.sum())
         second += float(squares.sum())
         fourth += float(squares @ squares)
-    variance = second / count
-    return Moments(count, centre + first / count, variance, fourth / count - variance**2)
+    return Moments(count, centre + first / count, second / count, fourth / count)
 
 
 def _mean_agrees(moments: Moments, mean: float, std: float, entry: Entry) -> bool:
@@ -76,11 +89,16 @@ def _mean_agrees(moments: Moments, mean: float, std: float, entry: Entry) -> boo
 
 
 def _variance_agrees(moments: Moments, mean: float, std: float, entry: Entry) -> bool:
-    """Allow for the error of a normal's variance at least, and for the chi-squared tail of few."""
-    error = sqrt(max(moments.spread, 2 * std**4) / moments.numel)
-    room = SIGMAS * error + SIGMAS**2 * std**2 / moments.numel
-    return abs(moments.variance - std**2) <= room + _rounding(entry) * (abs(mean) + std) ** 2
+    """Allow for the error of a normal's variance at least, and for the chi-squared tail of few.
+
+    The fourth moment is more than the variance of the squares, but that of few cannot be measured.
+    """
+    error = sqrt(max(moments.fourth, 3 * std**4) / moments.numel)
+    room = SIGMAS * error + SIGMAS**2 * std**2 / moments.numel if std else 0.0
+    room += _rounding(entry) * (abs(mean) + std) ** 2
+    return abs(moments.variance - std**2) <= room < inf
 
 
 def _rounding(entry: Entry) -> float:
-    return ROUNDING if entry.dtype.bits <= 16 else 2.0**-22
+    """Return by how much storing a value may change it: half a unit in the last place of 1."""
+    return 2.0 ** -(1 + MANTISSA.get(entry.dtype.name, 23))
