@@ -10,7 +10,7 @@ import pytest
 from paramctl.dtypes import DType
 from paramctl.edits import filled, initialization
 from paramctl.edits.filled import Filled
-from paramctl.init import normals, uniforms
+from paramctl.init import normals, streams, uniforms
 from paramctl.init.distributions import Normal, Uniform
 from paramctl.init.schemes import scaled
 from paramctl.init.streams import Stream
@@ -73,6 +73,12 @@ def repeat_the_first_chunk(patch: Patch) -> None:
             yield place, stream.words(start, place.stop - place.start)
 
     patch.setattr(Stream, "chunks", repeated)
+    patch.setattr(streams, "CHUNK", filled.PART // 8)
+
+
+def repeat_the_first_part(patch: Patch) -> None:
+    stored = Filled._stored
+    patch.setattr(Filled, "_stored", lambda *its: stored(its[0], its[1] % filled.PART, its[2]))
 
 
 def read_one_late(patch: Patch) -> None:

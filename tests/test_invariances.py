@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from devices import OTHERS
+from devices import DEVICES, OTHERS
 from drawn import bytes_of, draw, model, parameter, plan_scheme
 from forks import Forks
 from golden_files import GOLDEN_FILES, GoldenFile, read_hashes
@@ -140,7 +140,7 @@ def test_threads_and_blocks_do_not_count(
 @pytest.mark.parametrize(("words", "elements"), [(64, 1 << 15), (1 << 20, 1), (8000, 999)])
 def test_chunks_do_not_count(words: int, elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", words)
-    monkeypatch.setattr(filled, "CHUNK", elements)
+    monkeypatch.setattr(filled, "PART", elements)
     assert contents(draw(model(*SMALL.values()), *RULES)) == SMALL_CONTENTS
 
 
@@ -159,6 +159,17 @@ def test_a_count_is_zero_on_any_device(device: str) -> None:
     net = model(parameter("bn.num_batches_tracked", dtype="int64"))
     planned = plan_scheme(net, "default")
     assert bytes_of(initialize(net, planned, 0, device)["bn.num_batches_tracked"]) == bytes(8)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("scheme", ["normal", "trunc_normal", "orthogonal", "sparse(0.5)"])
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0)])
+def test_no_elements_are_no_bytes(shape: tuple[int, int], scheme: str, device: str) -> None:
+    net = model(parameter("w", *shape, dtype="bfloat16"))
+    planned = plan(net, [parse_rule(f"w={scheme}")])
+    storage = initialize(net, planned, 0, device)["w"].storage
+    assert storage is not None
+    assert storage.source.read(0, 0) == b""
 
 
 def test_shards_do_not_count(expected: bytes, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ MUTANTS = [
     Mutant(mistakes.ignore_the_name, check_apart),
     Mutant(mistakes.ignore_the_seed, check_apart),
     Mutant(mistakes.repeat_the_first_chunk, check_apart),
+    Mutant(mistakes.repeat_the_first_part, check_apart),
     Mutant(mistakes.ignore_the_draw, check_mixture),
     Mutant(mistakes.ignore_the_draw, check_sparse),
     Mutant(mistakes.ignore_the_draw, check_fused),

@@ -67,12 +67,11 @@ class Filled(Source):
             return self._kept
 
     def _elements(self, start: int, count: int) -> bytes:
-        step = PART if self._stream.device == "cpu" and not self.whole else count
-        parts = (
-            self._stored(begin, min(step, start + count - begin))
-            for begin in range(start, start + count, step)
-        )
-        return b"".join(parts)
+        if self.whole or self._stream.device != "cpu":
+            return self._stored(start, count)
+        end = start + count
+        begins = range(start, end, PART)
+        return b"".join(self._stored(begin, min(PART, end - begin)) for begin in begins)
 
     def _stored(self, start: int, count: int) -> bytes:
         """Return the bytes of some elements, all of them in memory at once."""
