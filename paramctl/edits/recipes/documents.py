@@ -15,7 +15,7 @@ from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
 MAX_SIZE = 65_536  # bytes
-MAX_NODES = 5_000  # a thousand rules and more, parsed in half a second
+MAX_NODES = 2_000  # hundreds of rules, parsed in a fraction of a second
 MAX_DEPTH = 64
 _STAR = "what begins with * needs quotes"
 _HINTS = {
