@@ -94,6 +94,8 @@ def test_a_class_of_layers_leaves_out_the_others() -> None:
     planned = plan_rules(NET, "**.weight=ones", layer_type="Linear")
     assert list(schemes_of(planned)) == ["h.0.fc.weight", "h.1.fc.weight", "head.weight"]
     assert list(schemes_of(plan_rules(NET, "*=ones", layer_type="Embedding"))) == ["emb.weight"]
+    assert planned.kept["h.0.fc.bias"] == UNMATCHED
+    assert planned.kept["emb.weight"] == "its layer is not known as Linear"
     with pytest.raises(AddressError, match="no parameter or layer 'emb'"):
         plan_rules(NET, "emb=ones", layer_type="Linear")
 
@@ -207,6 +209,15 @@ def test_tied_parameters_are_drawn_once_by_any_of_their_names(address: str, keep
     assert filled["emb.weight"].storage == filled["head.weight"].storage
     assert np.array_equal(values_of(filled["head.weight"]), expected)
     assert filled.aliases == net.aliases
+
+
+def test_a_tie_is_of_the_classes_of_all_of_its_names() -> None:
+    net = tied(keep="emb.weight")
+    for layer_type in ("Linear", "Embedding"):
+        planned = plan_rules(net, "**.weight=normal", layer_type=layer_type)
+        assert schemes_of(planned)["emb.weight"] == "normal"
+        assert plan_rules(net, "**=keep", layer_type=layer_type).kept["emb.weight"] != UNMATCHED
+    assert plan_rules(net, "h.0=ones", layer_type="Linear").kept["emb.weight"] == UNMATCHED
 
 
 def test_a_rule_for_one_name_of_a_tie_keeps_all_of_it() -> None:

@@ -63,17 +63,19 @@ class _Planner:
 
     def __init__(self, checkpoint: Checkpoint, layer_type: str) -> None:
         self.checkpoint = checkpoint
+        self.layer_type = layer_type
         self.groups = Groups(checkpoint.aliases)
         self.targets = _targets(checkpoint)
         self.roles: dict[str, Role] = {}
-        self.names = [name for name in checkpoint if self._is_of(name, layer_type)]
+        self.names = [name for name in checkpoint if self._is_of_type(name)]
+        self.in_order = sorted(self.names)
         self.resolver = Resolver(dict.fromkeys(self.names))
         self.decided: dict[str, Draw | str] = {}
 
     def plan(self, rules: Sequence[Rule]) -> Plan:
         used = [self._apply(rule) for rule in rules]
         stored = [name for name in self.checkpoint if name not in self.checkpoint.aliases]
-        decided = {name: self.decided.get(name, "no rule is for it") for name in stored}
+        decided = {name: self.decided.get(name) or self._why_kept(name) for name in stored}
         return Plan(
             tuple(draw for draw in decided.values() if isinstance(draw, Draw)),
             {name: why for name, why in decided.items() if isinstance(why, str)},
@@ -96,7 +98,7 @@ class _Planner:
         They are sorted: of tied names the rule sees the same one, whichever is stored.
         """
         nodes = self._find_nodes(rule)
-        for name in sorted(self.names):
+        for name in self.in_order:
             is_named = name in nodes
             is_below = not rule.address or not nodes.isdisjoint(prefixes(name))
             if is_named or (is_below and self._role(name) in rule.roles):
@@ -146,8 +148,14 @@ class _Planner:
             self.roles[name] = role
         return role
 
-    def _is_of(self, name: str, layer_type: str) -> bool:
-        return not layer_type or self.targets[name].layer == layer_type
+    def _why_kept(self, stored: str) -> str:
+        """Return why there is no decision on a parameter."""
+        if any(map(self._is_of_type, self.groups.members(stored))):
+            return "no rule is for it"
+        return f"its layer is not known as {self.layer_type}"
+
+    def _is_of_type(self, name: str) -> bool:
+        return not self.layer_type or self.targets[name].layer == self.layer_type
 
 
 def _targets(checkpoint: Checkpoint) -> dict[str, Target]:
