@@ -10,7 +10,7 @@ from paramctl.cli.devices import Computing, choose_device
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndLayers, Reading
-from paramctl.cli.saving import Saving, save_edit
+from paramctl.cli.saving import Saving, choose_destination
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
 from paramctl.views.escaping import escape
@@ -85,20 +85,25 @@ class Choosing(NamedTuple):
         typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
     ] = False
 
-    def plan(self, checkpoint: Checkpoint, addresses: list[str]) -> "Plan":
+    def plan(self, checkpoint: Checkpoint, rules: "list[Rule]") -> "Plan":
         """Plan what becomes of each parameter.
 
         Raises:
-            UsageError: the options contradict each other, or a scheme does not fit.
+            UsageError: a scheme does not fit, or nothing is left to initialize.
         """
         from paramctl.edits.initialization import plan  # noqa: PLC0415 (loads numpy)
 
-        planned = plan(checkpoint, self._rules(checkpoint, addresses), self.layer_type)
+        planned = plan(checkpoint, rules, self.layer_type)
         if not planned.draws:
             raise UsageError("nothing to initialize", hint=_first_reason(planned))
         return planned
 
-    def _rules(self, checkpoint: Checkpoint, addresses: list[str]) -> "list[Rule]":
+    def rules(self, checkpoint: Checkpoint, addresses: list[str]) -> "list[Rule]":
+        """Read the rules that the options are.
+
+        Raises:
+            UsageError: they contradict each other, or a scheme or a recipe does not parse.
+        """
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
         if bool(self.scheme) == bool(self.rule or self.recipe):
@@ -149,18 +154,22 @@ def run(
     """Fill parameters with the values of a scheme."""
     device = choose_device(computing.device)
     checkpoint, addresses = open_model(environment, arguments, reading)
+    destination = choose_destination(environment, saving, checkpoint)
+    rules = choosing.rules(checkpoint, addresses)
     from paramctl.edits.initialization import initialize  # noqa: PLC0415 (loads numpy)
+    from paramctl.views.draws import show_plan  # noqa: PLC0415 (the same)
 
     with blaming(checkpoint.file):
-        plan = choosing.plan(checkpoint, addresses)
+        plan = choosing.plan(checkpoint, rules)
         report_plan(environment, choosing, plan)
-        if seed is None:
-            seed = randbits(SEED_BITS)
-            environment.note(f"seed {seed}")
+        number = randbits(SEED_BITS) if seed is None else seed
         announce = (lambda draw: announce_draw(environment, draw)) if verbose else None
-        edited = initialize(checkpoint, plan, seed, device, announce)
-        path = save_edit(environment, saving, edited, lambda: write_plan(environment, plan))
+        edited = initialize(checkpoint, plan, number, device, announce)
+        destination.save(edited, lambda: show_plan(edited, plan))
+        if seed is None and not destination.is_plan:
+            environment.note(f"seed {number}")
         if verify:
+            path = "" if destination.is_plan else destination.path
             verify_draws(environment, open_checkpoint(path) if path else edited, plan)
 
 
@@ -187,14 +196,6 @@ def announce_draw(environment: Environment, draw: "Draw") -> None:
     """Say that a parameter is being initialized."""
     shape = list(draw.entry.shape)
     environment.say(f"init {escape(draw.entry.name)} {shape} {escape(str(draw.rule.scheme))}")
-
-
-def write_plan(environment: Environment, plan: "Plan") -> None:
-    """Write the plan as a table, as TSV in a pipe."""
-    from paramctl.views.draws import table_lines, tsv_lines  # noqa: PLC0415 (loads numpy)
-
-    lines = table_lines(plan) if environment.out_is_terminal else tsv_lines(plan)
-    environment.write_lines(lines)
 
 
 def verify_draws(environment: Environment, checkpoint: Checkpoint, plan: "Plan") -> None:

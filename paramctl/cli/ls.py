@@ -1,23 +1,21 @@
 """`paramctl ls`: list a model's parameters."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.cli.listing import Listing
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ListingFormat, ModelAndLayers, Reading
 from paramctl.errors import MalformedError, UsageError, blaming
+from paramctl.groups import Groups
 from paramctl.views import text
-from paramctl.views.rows import Row, make_rows, total
+from paramctl.views.rows import make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
-from paramctl.views.summary import ABRIDGED, header_line, total_line
-
-if TYPE_CHECKING:
-    from paramctl.views.tree import Line
 
 EXAMPLES = """
 $ paramctl ls sample_models/rgnet.pt
@@ -81,14 +79,20 @@ def run(
     no_fold: Annotated[
         bool, typer.Option("--no-fold", help="Show sibling layers that repeat one by one.")
     ] = False,
+    ties: Annotated[
+        bool, typer.Option("--ties", help="Only what is tied, group by group: a table, no tree.")
+    ] = False,
 ) -> None:
     """List a model's parameters."""
-    form = form or (ListingFormat.TREE if environment.out_is_terminal else ListingFormat.TSV)
+    for_people = ListingFormat.TABLE if ties else ListingFormat.TREE
+    form = form or (for_people if environment.out_is_terminal else ListingFormat.TSV)
     if depth and form is not ListingFormat.TREE:
         raise UsageError(f"--depth is of a tree, this is {form}", hint="add --format tree")
     checkpoint, addresses = open_model(environment, arguments, reading)
     with blaming(checkpoint.file):
         names = resolve_all(checkpoint.entries, addresses)
+    if ties:
+        names = list_tied(checkpoint, names)
     rows = sort_rows(make_rows(checkpoint, names), sort)
     listing = Listing(environment, checkpoint, rows)
     match form:
@@ -108,38 +112,8 @@ def run(
         raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
 
 
-class Listing(NamedTuple):
-    """Rows of a checkpoint, as people read them."""
-
-    environment: Environment
-    checkpoint: Checkpoint
-    rows: Sequence[Row]
-
-    def write_tree(self, depth: int | None, sort: SortKey, *, fold: bool) -> None:
-        """Write layers and parameters, siblings that repeat folded into one.
-
-        On a terminal a long tree is abridged, unless the user says what to show of it.
-        """
-        from paramctl.views.tree import TreeBuilder  # noqa: PLC0415 (only for terminals)
-
-        guides = self.environment.guides
-        tree = TreeBuilder(self.checkpoint, self.rows, fold=fold, guides=guides)
-        if depth or not fold or not self.environment.out_is_terminal:
-            self._write(tree.lines(depth, sort))
-        else:
-            lines, is_whole = tree.short_lines(sort)
-            self._write(lines, "" if is_whole else ABRIDGED)
-
-    def write_table(self) -> None:
-        """Write a parameter a line, by its whole name."""
-        from paramctl.views.tree import flat_lines  # noqa: PLC0415 (only for terminals)
-
-        self._write(flat_lines(self.rows))
-
-    def _write(self, lines: Iterable["Line"], remark: str = "") -> None:
-        from paramctl.views.tree_table import print_lines  # noqa: PLC0415 (loads rich)
-
-        environment = self.environment
-        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
-        print_lines(environment.console(), lines, environment.width)
-        environment.write(remark + total_line(total(self.checkpoint, self.rows)) + "\n")
+def list_tied(checkpoint: Checkpoint, names: Iterable[str]) -> list[str]:
+    """Return the groups of tied names that `names` are in, of each the stored name first."""
+    groups = Groups(checkpoint.aliases)
+    members = (member for name in names for member in groups.members(name))
+    return [name for name in dict.fromkeys(members) if groups.others(name)]

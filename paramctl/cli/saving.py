@@ -7,9 +7,11 @@ import typer
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.cli.listing import Listing
 from paramctl.cli.models import STDIN_NAME
 from paramctl.cli.progress import show_progress
 from paramctl.errors import UsageError
+from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, save, stream
@@ -69,53 +71,78 @@ class Saving(NamedTuple):
     ] = ""
 
 
-def save_edit(
-    environment: Environment,
-    saving: Saving,
-    edited: Checkpoint,
-    write_plan: Callable[[], None],
-) -> str:
-    """Write an edited model where the options say, and return the path; "" for a stream or none.
+class Destination(NamedTuple):
+    """Where a changed model goes: a file, or standard output where `path` is "".
 
-    On a terminal without a file to write to, and in a dry run, only the plan is shown.
+    Nowhere if `is_plan`: what would change is shown.
+    """
+
+    environment: Environment
+    saving: Saving
+    path: str
+    is_plan: bool
+
+    def save(self, edited: Checkpoint, show: Callable[[], Changes]) -> None:
+        """Write the changed model, or what `show` says of it.
+
+        Raises:
+            ParamctlError: the model cannot be written.
+        """
+        if self.is_plan:
+            _write_plan(self, edited, show())
+            return
+        environment, saving = self.environment, self.saving
+        _note_left_out(environment, edited)
+        size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
+        options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
+        with show_progress(environment) as progress:
+            if self.path:
+                report = save(edited, self.path, options, progress)
+            else:
+                report = stream(edited, environment.write_bytes, options, progress)
+        _note_report(environment, self.path, report)
+
+
+def choose_destination(
+    environment: Environment, saving: Saving, checkpoint: Checkpoint
+) -> Destination:
+    """Return where the options say that the changed model goes.
+
+    On a terminal without a file to write to, and in a dry run, only what would change is shown.
 
     Raises:
         UsageError: the options contradict each other, or the file cannot be replaced.
-        ParamctlError: the model cannot be written.
     """
-    path = _target(saving, edited)
-    if saving.dry_run or not (path or not environment.out_is_terminal):
-        write_plan()
-        if not saving.dry_run:
-            environment.note("nothing is written; add -o FILE, or -i to replace the file itself")
-        return ""
-    _note_left_out(environment, edited)
-    size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
-    options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
-    with show_progress(environment) as progress:
-        if path:
-            report = save(edited, path, options, progress)
-        else:
-            report = stream(edited, environment.write_bytes, options, progress)
-    _note_report(environment, path, report)
-    return path
-
-
-def _target(saving: Saving, edited: Checkpoint) -> str:
-    """Return the path to write to, "" where none is named."""
     if saving.output and saving.in_place:
         raise UsageError("both -o and -i", hint="-i replaces the file, -o writes another")
     if saving.max_shard_size and not saving.output:
         raise UsageError("--max-shard-size needs a folder to write to", hint="-o FOLDER")
-    if not saving.in_place:
-        return saving.output
-    if edited.format != "safetensors" or edited.file == STDIN_NAME:
+    if saving.in_place and not _is_replaceable(checkpoint):
+        what = "no file" if checkpoint.file == STDIN_NAME else checkpoint.format
         raise UsageError(
-            f"-i replaces a safetensors file, this is {edited.format}",
+            f"-i replaces a safetensors file, this is {what}",
             hint="-o writes another",
-            file=edited.file,
+            file=checkpoint.file,
         )
-    return edited.file
+    path = checkpoint.file if saving.in_place else saving.output
+    is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
+    return Destination(environment, saving, path, is_plan)
+
+
+def _is_replaceable(checkpoint: Checkpoint) -> bool:
+    return checkpoint.format == "safetensors" and checkpoint.file != STDIN_NAME
+
+
+def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) -> None:
+    environment = destination.environment
+    if environment.out_is_terminal:
+        Listing(environment, edited, changes.rows).write_changes(changes.summary)
+    else:
+        environment.write_lines(changes.lines)
+    if not destination.saving.dry_run:
+        environment.flush()
+        or_replace = ", or -i to replace the file itself" if _is_replaceable(edited) else ""
+        environment.note(f"nothing is written; add -o FILE{or_replace}")
 
 
 def _note_left_out(environment: Environment, edited: Checkpoint) -> None:

@@ -6,9 +6,12 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndStatements, Reading
-from paramctl.cli.saving import Saving, save_edit
+from paramctl.cli.saving import Saving, choose_destination
 from paramctl.errors import UsageError, blaming
+from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.escaping import escape
+from paramctl.views.rows import total
+from paramctl.views.summary import total_line
 
 if TYPE_CHECKING:
     from paramctl.edits.assignment import Statement
@@ -28,23 +31,31 @@ def run(
     checkpoint, texts = open_model(environment, arguments, reading)
     if not texts:
         raise UsageError("no statement", hint="such as '0.weight += 1'")
+    destination = choose_destination(environment, saving, checkpoint)
     from paramctl.edits.assignment import assign, parse_statement  # noqa: PLC0415 (loads numpy)
     from paramctl.formats.npy import read_npy  # noqa: PLC0415 (loads numpy)
 
-    changes = []
+    statements = [parse_statement(text) for text in texts]
+    edited = checkpoint
     with blaming(checkpoint.file):
-        for statement in map(parse_statement, texts):
-            changes += list_changes(checkpoint, statement)
-            checkpoint = assign(checkpoint, statement, read_npy)
-        save_edit(environment, saving, checkpoint, lambda: environment.write_lines(changes))
+        for statement in statements:
+            edited = assign(edited, statement, read_npy)
+        destination.save(edited, lambda: show_assignments(edited, statements))
 
 
-def list_changes(checkpoint: Checkpoint, statement: "Statement") -> list[str]:
-    """Return a line for each parameter that a statement changes."""
+def show_assignments(checkpoint: Checkpoint, statements: "list[Statement]") -> Changes:
+    """Return the parameters that statements change, and by which of them."""
     from paramctl.edits.assignment import find_matches  # noqa: PLC0415 (loads numpy)
 
-    entries = (checkpoint[match.name] for match in find_matches(checkpoint, statement))
-    return [
-        f"{escape(entry.name)}  {list(entry.shape)} {entry.dtype.name}  {escape(statement.text)}"
-        for entry in entries
-    ]
+    found: dict[str, list[str]] = {}
+    for statement in statements:
+        for match in find_matches(checkpoint, statement):
+            found.setdefault(match.name, []).append(statement.text)
+    notes = {name: "; ".join(found[name]) for name in checkpoint if name in found}
+    rows = rows_with_notes(checkpoint, notes)
+    lines = (
+        "\t".join(map(escape, (row.name, str(list(row.shape or ())), row.dtype, text)))
+        for row in rows
+        for text in found[row.name]
+    )
+    return Changes(rows, f"to change: {total_line(total(checkpoint, rows))}", lines)

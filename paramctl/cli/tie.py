@@ -9,11 +9,11 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndLayers, Reading
-from paramctl.cli.saving import Saving, save_edit
+from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.tying import tie, tie_groups
 from paramctl.errors import UsageError, blaming
 from paramctl.views.escaping import escape
-from paramctl.views.ties import saved_bytes, text_lines
+from paramctl.views.ties import saved_bytes, show_made
 from paramctl.views.units import count_noun, format_bytes
 
 EXAMPLES = """
@@ -43,12 +43,13 @@ def run(
 ) -> None:
     """Make layers or parameters one: the first one's values, under all of the names."""
     checkpoint, addresses = open_model(environment, arguments, reading)
+    destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         if equal:
             tied = _tie_equal(environment, checkpoint, addresses, keep)
         else:
             tied = tie(checkpoint, addresses, keep)
-        save_edit(environment, saving, tied, lambda: environment.write_lines(text_lines(tied)))
+        destination.save(tied, lambda: show_made(checkpoint, tied))
 
 
 def _tie_equal(

@@ -1,44 +1,55 @@
 """The plan of an initialization: what every parameter gets, and by which rule."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from paramctl.checkpoint import Checkpoint
 from paramctl.edits.draws import Draw, Plan
+from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.escaping import escape
+from paramctl.views.rows import total
+from paramctl.views.summary import total_line
 
 
-class PlanRow(NamedTuple):
-    """A parameter, and what is planned for it; "" where there is nothing to say."""
-
-    name: str
-    shape: str
-    scheme: str
-    mean: str
-    std: str
-    rule: str
-
-
-HEADINGS = PlanRow("parameter", "shape", "scheme", "mean", "std", "rule")
+def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
+    """Return what is initialized and what is kept, in the model's order."""
+    drawn = {name: "" for draw in plan.draws for name in draw.names}
+    drawn |= {draw.names[0]: _note(draw) for draw in plan.draws}
+    kept = {name: f"kept: {why}" for name, why in plan.kept.items()}
+    notes = drawn | kept
+    rows = rows_with_notes(checkpoint, {name: notes[name] for name in checkpoint if name in notes})
+    totals = total(checkpoint, (row for row in rows if row.name in drawn))
+    return Changes(rows, f"to initialize: {total_line(totals)}", tsv_lines(plan))
 
 
-def plan_rows(plan: Plan) -> Iterator[PlanRow]:
-    """Yield a row for every name that is initialized, then one for every one that is kept."""
+def _note(draw: Draw) -> str:
+    """Return the scheme, and what it comes to where the scheme does not say so itself."""
+    scheme, mean, std = str(draw.rule.scheme), draw.distribution.mean, draw.distribution.std
+    facts = [f"mean {mean:.4g}"] if mean and std else []
+    facts += [f"std {std:.4g}"] if std else []
+    return f"{scheme}: {', '.join(facts)}" if facts else scheme
+
+
+def tsv_lines(plan: Plan) -> Iterator[str]:
+    """Yield name, shape, scheme, mean, std, rule and stored name between tabs, then what is kept.
+
+    `-` stands where there is nothing to say.
+    """
     for draw in plan.draws:
         for name in draw.names:
-            yield _row(draw, name)
+            yield _line(*_cells(draw, name))
     for name, why in plan.kept.items():
-        yield PlanRow(escape(name), "", "keep", "", "", escape(why))
+        yield _line(name, "", "keep", "", "", why, "")
 
 
-def _row(draw: Draw, name: str) -> PlanRow:
-    tied = "" if name == draw.names[0] else f", tied to {escape(draw.names[0])}"
-    return PlanRow(
-        escape(name),
+def _cells(draw: Draw, name: str) -> tuple[str, ...]:
+    return (
+        name,
         str(list(draw.entry.shape)),
-        escape(str(draw.rule.scheme)),
+        str(draw.rule.scheme),
         _number(draw.distribution.mean),
         _number(draw.distribution.std),
-        escape(draw.rule.text) + tied,
+        draw.rule.text,
+        "" if name == draw.names[0] else draw.names[0],
     )
 
 
@@ -46,15 +57,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def tsv_lines(plan: Plan) -> Iterator[str]:
-    """Yield the rows' columns between tabs, `-` where there is nothing to say."""
-    return ("\t".join(cell or "-" for cell in row) for row in plan_rows(plan))
-
-
-def table_lines(plan: Plan) -> Iterator[str]:
-    """Yield the rows in aligned columns, under their headings."""
-    rows = [HEADINGS, *plan_rows(plan)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+def _line(*cells: str) -> str:
+    return "\t".join(escape(cell) or "-" for cell in cells)

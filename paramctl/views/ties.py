@@ -1,34 +1,58 @@
-"""Ties as people and programs read them: a line for each name beyond the first of a storage."""
+"""Ties made and cut, as people and programs read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import Checkpoint
+from paramctl.groups import Groups
+from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun, format_bytes
 
 
-def tied_entries(checkpoint: Checkpoint) -> Iterator[tuple[Entry, str]]:
-    """Yield every alias and the name under which its values are stored, group by group."""
-    for alias, stored in sorted(checkpoint.aliases.items(), key=lambda tie: tie[1]):
-        yield checkpoint[alias], stored
-
-
 def saved_bytes(checkpoint: Checkpoint) -> int:
     """Return how many bytes the ties save."""
-    return sum(entry.nbytes for entry, _ in tied_entries(checkpoint))
+    return sum(checkpoint[alias].nbytes for alias in checkpoint.aliases)
 
 
-def text_lines(checkpoint: Checkpoint) -> Iterator[str]:
-    """Yield a line a tie, and what they come to."""
-    for entry, stored in tied_entries(checkpoint):
-        what = f"{list(entry.shape)} {entry.dtype.name}  {format_bytes(entry.nbytes)}"
-        yield f"{escape(entry.name)} = {escape(stored)}  {what}"
-    count = len(checkpoint.aliases)
-    yield f"{count_noun(count, 'tie')}, {format_bytes(saved_bytes(checkpoint))} saved"
+def show_made(old: Checkpoint, new: Checkpoint) -> Changes:
+    """Return the ties that are in `new` and were not in `old`, with all of their groups."""
+    before, groups = Groups(old.aliases), Groups(new.aliases)
+    made = {
+        alias: stored
+        for alias, stored in new.aliases.items()
+        if stored not in before.members(alias) or before.stored(alias) != stored
+    }
+    touched = {member for stored in made.values() for member in groups.members(stored)}
+    rows = rows_with_notes(new, {name: "" for name in new if name in touched})
+    count = len(new.aliases) - len(old.aliases)
+    saved = format_bytes(saved_bytes(new) - saved_bytes(old))
+    return Changes(rows, f"to tie: {count_noun(count, 'name')}, {saved} saved", _lines(new, made))
 
 
-def tsv_lines(checkpoint: Checkpoint) -> Iterator[str]:
+def show_cut(old: Checkpoint, new: Checkpoint) -> Changes:
+    """Return the ties of `old` that are none in `new`."""
+    groups = Groups(new.aliases)
+    cut = {
+        alias: stored
+        for alias, stored in old.aliases.items()
+        if stored not in groups.members(alias)
+    }
+    notes = {alias: f"no longer = {stored}" for alias, stored in cut.items()}
+    rows = rows_with_notes(new, {name: notes[name] for name in new if name in notes})
+    count = len(old.aliases) - len(new.aliases)
+    more = format_bytes(saved_bytes(old) - saved_bytes(new))
+    return Changes(rows, f"to untie: {count_noun(count, 'name')}, {more} more", _lines(new, cut))
+
+
+def _lines(checkpoint: Checkpoint, ties: Mapping[str, str]) -> Iterator[str]:
     """Yield alias, stored name, shape, dtype and bytes between tabs."""
-    for entry, stored in tied_entries(checkpoint):
-        cells = (entry.name, stored, str(list(entry.shape)), entry.dtype.name, str(entry.nbytes))
+    for alias, stored in ties.items():
+        entry = checkpoint[alias]
+        cells: Iterable[str] = (
+            alias,
+            stored,
+            str(list(entry.shape)),
+            entry.dtype.name,
+            str(entry.nbytes),
+        )
         yield "\t".join(map(escape, cells))

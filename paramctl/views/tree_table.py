@@ -1,6 +1,6 @@
 """The tree table on a terminal: one line a parameter or layer, in columns that fit its width."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -54,25 +54,36 @@ COLUMNS = {
     "size": Column("size", NAME, 4, right=True),
     "note": Column("", TIE, 2, least=16),
 }
+CHANGES = {  # of what is about to change the notes tell most
+    "shape": COLUMNS["shape"],
+    "dtype": COLUMNS["dtype"],
+    "values": COLUMNS["values"],
+    "note": Column("", TIE, 0, least=40),
+}
 
 
-def print_lines(console: Console, lines: Iterable[Line], width: int | None) -> None:
+def print_lines(
+    console: Console,
+    lines: Iterable[Line],
+    width: int | None,
+    columns: Mapping[str, Column] = COLUMNS,
+) -> None:
     """Print the lines in columns, at most `width` cells wide; None for as wide as they are."""
     table = [_cells(line) for line in lines]
     if not table:
         return
-    widths = _column_widths(table)
+    widths = _column_widths(table, columns)
     label_width = max(cell_len(row.guides + row.label) for row in table)
     if width is not None:
-        label_width = _fit(widths, label_width, width)
-    if any(COLUMNS[name].heading for name in widths):
-        header = [Segment(" " * label_width), *_header(widths), Segment.line()]
+        label_width = _fit(widths, label_width, width, columns)
+    if any(columns[name].heading for name in widths):
+        header = [Segment(" " * label_width), *_header(widths, columns), Segment.line()]
         console.print(Segments(header), soft_wrap=True, end="")
     for start in range(0, len(table), BATCH):
         segments = [
             segment
             for row in table[start : start + BATCH]
-            for segment in _segments(row, widths, label_width)
+            for segment in _segments(row, widths, label_width, columns)
         ]
         console.print(Segments(segments), soft_wrap=True, end="")
 
@@ -94,23 +105,25 @@ def _cells(line: Line) -> Cells:
     )
 
 
-def _column_widths(table: Sequence[Cells]) -> dict[str, int]:
+def _column_widths(table: Sequence[Cells], columns: Mapping[str, Column]) -> dict[str, int]:
     """Return the width of every column that has anything in it."""
-    widths = {name: max(cell_len(getattr(row, name)) for row in table) for name in COLUMNS}
-    return {name: max(width, len(COLUMNS[name].heading)) for name, width in widths.items() if width}
+    widths = {name: max(cell_len(getattr(row, name)) for row in table) for name in columns}
+    return {name: max(width, len(columns[name].heading)) for name, width in widths.items() if width}
 
 
-def _fit(widths: dict[str, int], label_width: int, width: int) -> int:
+def _fit(
+    widths: dict[str, int], label_width: int, width: int, columns: Mapping[str, Column]
+) -> int:
     """Clip columns and leave some out, the least telling first, until the label has room.
 
     Returns the label's width.
     """
     wanted = min(label_width, MIN_LABEL)
-    for name, column in COLUMNS.items():
+    for name, column in columns.items():
         if column.least and name in widths:
             excess = max(0, wanted + _width(widths) - width)
             widths[name] = max(min(column.least, widths[name]), widths[name] - excess)
-    for name in sorted(widths, key=lambda name: -COLUMNS[name].rank):
+    for name in sorted(widths, key=lambda name: -columns[name].rank):
         if wanted + _width(widths) <= width:
             break
         del widths[name]
@@ -121,17 +134,19 @@ def _width(widths: dict[str, int]) -> int:
     return sum(len(GAP) + width for width in widths.values())
 
 
-def _header(widths: dict[str, int]) -> Iterator[Segment]:
+def _header(widths: dict[str, int], columns: Mapping[str, Column]) -> Iterator[Segment]:
     line = "".join(
         GAP + (heading.rjust(width) if right else heading.ljust(width))
         for (heading, _, _, right, _), width in (
-            (COLUMNS[name], width) for name, width in widths.items()
+            (columns[name], width) for name, width in widths.items()
         )
     )
     yield Segment(line.rstrip(), DIM)
 
 
-def _segments(row: Cells, widths: dict[str, int], label_width: int) -> Iterator[Segment]:
+def _segments(
+    row: Cells, widths: dict[str, int], label_width: int, columns: Mapping[str, Column]
+) -> Iterator[Segment]:
     room = label_width - cell_len(row.guides)
     yield Segment(row.guides, DIM)
     yield Segment(_clip(row.label, room), NAME if row.shape else LAYER)
@@ -139,10 +154,10 @@ def _segments(row: Cells, widths: dict[str, int], label_width: int) -> Iterator[
     for name, width in widths.items():
         text = _clip(getattr(row, name), width)
         blank = width - cell_len(text)
-        left, right = (blank, 0) if COLUMNS[name].right else (0, blank)
+        left, right = (blank, 0) if columns[name].right else (0, blank)
         padding = max(padding, 0) + len(GAP) + left
         if text:
-            style = COLUMNS[name].style if row.shape or name == "type" else DIM
+            style = columns[name].style if row.shape or name == "type" else DIM
             yield Segment(" " * padding + text, style)
             padding = 0
         padding += right
