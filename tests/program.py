@@ -1,6 +1,7 @@
 """Run `paramctl` as users do: a process with streams, an exit code, a time and a memory peak."""
 
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -71,3 +72,28 @@ def _feed(process: "subprocess.Popen[bytes]", data: bytes) -> None:
 def _text(stream: IO[bytes]) -> str:
     stream.seek(0)
     return stream.read().decode("utf-8", "surrogateescape")
+
+
+def shell(command: str, **variables: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command of bash in which $P is the program."""
+    environment = os.environ | {"P": PARAMCTL} | {k: str(v) for k, v in variables.items()}
+    return subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, check=False
+    )
+
+
+def run_on_terminal(*arguments: str | Path, columns: int = 80, **variables: str) -> str:
+    """Run the program on a pseudo-terminal and return what it writes there."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", **variables})
+        os.execv(PARAMCTL, [PARAMCTL, *map(str, arguments)])  # noqa: S606 (a shell would add echo)
+    chunks = []
+    try:
+        while chunk := os.read(terminal, 65536):
+            chunks.append(chunk)
+    except OSError:  # Linux says EIO when the other end is closed
+        pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return b"".join(chunks).decode().replace("\r\n", "\n")

@@ -1,7 +1,5 @@
 """The program at its edges: streams, signals, limits, names that want to do harm."""
 
-import os
-import pty
 import resource
 import signal
 import subprocess
@@ -13,7 +11,7 @@ from textwrap import indent
 import numpy as np
 import pytest
 from hostile import assert_bounded
-from program import PARAMCTL, paramctl
+from program import PARAMCTL, paramctl, run_on_terminal, shell
 from safetensors.numpy import load_file, save_file
 from safetensors_rows import F32, header, one, tensor
 
@@ -38,13 +36,6 @@ def evil(tmp_path: Path) -> Path:
     path = tmp_path / "evil.safetensors"
     path.write_bytes(one(F32, name=f'"{EVIL}"'))
     return path
-
-
-def shell(command: str, **variables: str | Path) -> "subprocess.CompletedProcess[bytes]":
-    environment = os.environ | {"P": PARAMCTL} | {k: str(v) for k, v in variables.items()}
-    return subprocess.run(
-        ["bash", "-c", command], env=environment, capture_output=True, check=False
-    )
 
 
 def test_a_reader_that_leaves_early_ends_it_silently_with_141(wide: Path) -> None:
@@ -268,23 +259,6 @@ def test_addresses_alone_take_the_model_from_stdin_or_the_environment() -> None:
     expected = paramctl("ls", MLP, "2").out
     assert paramctl("ls", "2", stdin=MLP.read_bytes()).out == expected
     assert paramctl("ls", "2", env={"PARAMCTL_MODEL": str(MLP)}).out == expected
-
-
-def run_on_terminal(*arguments: str | Path, columns: int = 80, **variables: str) -> str:
-    """Run the program on a pseudo-terminal and return what it writes there."""
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", **variables})
-        os.execv(PARAMCTL, [PARAMCTL, *map(str, arguments)])  # noqa: S606 (a shell would add echo)
-    chunks = []
-    try:
-        while chunk := os.read(terminal, 65536):
-            chunks.append(chunk)
-    except OSError:  # Linux says EIO when the other end is closed
-        pass
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    return b"".join(chunks).decode().replace("\r\n", "\n")
 
 
 PATHS = ["params/dense/kernel", "head.bin", "vocab.json", "/w"]

@@ -1,5 +1,6 @@
 """`paramctl init`: fill parameters with the values of a scheme."""
 
+from itertools import starmap
 from secrets import randbits
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -180,7 +181,7 @@ def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> N
         UsageError: there are such, and `--strict` is given.
     """
     unused = [rule.text for rule in plan.unused if rule.is_wanted]
-    kept = [f"'{name}': {why}" for name, why in plan.untouched.items()]
+    kept = list(starmap(_reason, plan.untouched.items()))
     for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
         if not items:
             continue
@@ -207,8 +208,17 @@ def verify_draws(environment: Environment, checkpoint: Checkpoint, plan: "Plan")
         environment.say(escape(str(deviation)))
     if deviations:
         raise typer.Exit(NO)
-    environment.note(f"{count_noun(len(plan.draws), 'parameter')} agree with the theory")
+    theories = [draw.distribution for draw in plan.draws]
+    compared = sum(None not in (theory.mean, theory.std) for theory in theories)
+    environment.note(f"mean and std are as in theory: {count_noun(compared, 'parameter')}")
+    if compared < len(theories):
+        lacking = count_noun(len(theories) - compared, "parameter")
+        environment.note(f"nothing to compare with: {lacking}")
 
 
 def _first_reason(plan: "Plan") -> str:
-    return next((f"'{name}': {why}" for name, why in plan.kept.items()), "the model is empty")
+    return next(starmap(_reason, plan.kept.items()), "the model is empty")
+
+
+def _reason(name: str, why: str) -> str:
+    return why if why.startswith(f"'{name}' ") else f"'{name}': {why}"

@@ -14,7 +14,10 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
     """Return what is initialized and what is kept, in the model's order."""
     drawn = {name: "" for draw in plan.draws for name in draw.names}
     drawn |= {draw.names[0]: _note(draw) for draw in plan.draws}
-    kept = {name: f"kept: {why}" for name, why in plan.kept.items()}
+    kept = {
+        name: "kept: " + why.removeprefix(f"'{name}' ")  # its line names it
+        for name, why in plan.kept.items()
+    }
     notes = drawn | kept
     rows = rows_with_notes(checkpoint, {name: notes[name] for name in checkpoint if name in notes})
     totals = total(checkpoint, (row for row in rows if row.name in drawn))
