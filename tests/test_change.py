@@ -283,6 +283,13 @@ def test_a_fresh_seed_is_told_and_repeats_the_model(forks: Forks, tmp_path: Path
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_constants_take_no_seed(forks: Forks, tmp_path: Path) -> None:
+    for name in "ab":
+        run = forks.run("init", MLP, "-s", "ones", "-o", tmp_path / name)
+        assert (run.code, ": seed " in run.err) == (0, False)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [

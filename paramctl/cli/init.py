@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.devices import Computing, choose_device
 from paramctl.cli.environment import Environment
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 $ paramctl init sample_models/mlp.pt --scheme xavier --seed 0 --dry-run
+sample_models/mlp.pt  ·  torch zip  ·  a state dict
+           shape   dtype    values
+0                               40
+├─ weight  [8, 4]  float32      32  xavier_uniform: std 0.4082
+└─ bias    [8]     float32       8  zeros
+2                                9
+├─ weight  [1, 8]  float32       8  xavier_uniform: std 0.4714
+└─ bias    [1]     float32       1  zeros
+to initialize: 49 parameters in 4 tensors, 196 B
+
+$ paramctl init sample_models/mlp.pt -s 'normal(std=0.02)' --seed 0 | paramctl show 2.weight
+2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([[ 0.0022, -0.0116, -0.0124, -0.0138,  0.0010,  0.0053, -0.0168, -0.0043]])
+
+$ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl show 2.weight
+2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
 MAX_SEED = 2**64 - 1
 SEED_BITS = 32  # of a fresh one: short enough to type again
@@ -86,8 +104,8 @@ class Choosing(NamedTuple):
         typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
     ] = False
 
-    def plan(self, checkpoint: Checkpoint, rules: "list[Rule]") -> "Plan":
-        """Plan what becomes of each parameter.
+    def plan(self, checkpoint: Checkpoint, addresses: list[str], rules: "list[Rule]") -> "Plan":
+        """Plan what becomes of each parameter; what is not named is not said to be kept.
 
         Raises:
             UsageError: a scheme does not fit, or nothing is left to initialize.
@@ -97,7 +115,9 @@ class Choosing(NamedTuple):
         planned = plan(checkpoint, rules, self.layer_type)
         if not planned.draws:
             raise UsageError("nothing to initialize", hint=_first_reason(planned))
-        return planned
+        named = set(resolve_all(checkpoint.entries, addresses))
+        kept = {name: why for name, why in planned.kept.items() if name in named}
+        return planned._replace(kept=kept)
 
     def rules(self, checkpoint: Checkpoint, addresses: list[str]) -> "list[Rule]":
         """Read the rules that the options are.
@@ -161,13 +181,14 @@ def run(
     from paramctl.views.draws import show_plan  # noqa: PLC0415 (the same)
 
     with blaming(checkpoint.file):
-        plan = choosing.plan(checkpoint, rules)
+        plan = choosing.plan(checkpoint, addresses, rules)
         report_plan(environment, choosing, plan)
-        number = randbits(SEED_BITS) if seed is None else seed
+        is_fresh = seed is None and any(draw.distribution.draws for draw in plan.draws)
+        number = randbits(SEED_BITS) if is_fresh else seed or 0
         announce = (lambda draw: announce_draw(environment, draw)) if verbose else None
         edited = initialize(checkpoint, plan, number, device, announce)
         destination.save(edited, lambda: show_plan(edited, plan))
-        if seed is None and not destination.is_plan:
+        if is_fresh and not destination.is_plan:
             environment.note(f"seed {number}")
         if verify:
             path = "" if destination.is_plan else destination.path

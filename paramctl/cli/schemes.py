@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 $ paramctl schemes xavier
+xavier_uniform(gain=1)
+
+Keep the variance of activations and of gradients, as far as both can be kept.
+
+The gain is a number or a nonlinearity: "tanh", "relu", "selu", ...
+
+formula U(-a, a), a = gain sqrt(6 / (fan_in + fan_out))
+mean    0
+std     gain * sqrt(2 / (fan_in + fan_out))
+source  Glorot & Bengio 2010, Understanding the difficulty of training deep networks
+aliases xavier, glorot, glorot_uniform
+
+$ paramctl schemes | cut -f 1 | head -3
+uniform
+normal
+trunc_normal
 """
 
 

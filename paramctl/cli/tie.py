@@ -17,7 +17,25 @@ from paramctl.views.ties import saved_bytes, show_made
 from paramctl.views.units import count_noun, format_bytes
 
 EXAMPLES = """
-$ paramctl tie sample_models/mlp.pt 0 2
+$ paramctl tie sample_models/rgnet.pt '0.block 0' '0.block 1' | paramctl ls --ties | cut -f 1,8
+0.block 0.0.bias	-
+0.block 1.0.bias	0.block 0.0.bias
+0.block 0.0.weight	-
+0.block 1.0.weight	0.block 0.0.weight
+0.block 0.2.bias	-
+0.block 1.2.bias	0.block 0.2.bias
+0.block 0.2.weight	-
+0.block 1.2.weight	0.block 0.2.weight
+
+$ paramctl untie sample_models/shared.pt | paramctl tie --equal | paramctl ls --ties
+paramctl: 2 ties made, 288 B saved
+<stdin>  ·  safetensors
+          shape   dtype    values   size
+2.bias    [8]     float32       8   32 B
+4.bias    [8]     float32       8   32 B  = 2.bias
+2.weight  [8, 8]  float32      64  256 B
+4.weight  [8, 8]  float32      64  256 B  = 2.weight
+72 parameters in 2 tensors, 2 ties counted once, 288 B
 """
 
 

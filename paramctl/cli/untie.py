@@ -10,6 +10,14 @@ from paramctl.views.ties import show_cut
 
 EXAMPLES = """
 $ paramctl untie sample_models/shared.pt 4.bias --dry-run
+sample_models/shared.pt  ·  torch zip  ·  a state dict
+        shape  dtype    values
+4.bias  [8]    float32       8  no longer = 2.bias
+to untie: 1 name, 32 B more
+
+$ paramctl untie sample_models/shared.pt | paramctl set - '4.bias = 0' | paramctl show '2.bias[:3]'
+2.bias[:3]  ·  [3] of [8] float32  ·  requires_grad: unknown  ·  grad: none stored
+tensor([ 0.1941, -0.0446,  0.0135])
 """
 
 

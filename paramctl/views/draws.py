@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.draws import Draw, Plan
+from paramctl.edits.initialization import BY_RULE
 from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.escaping import escape
 from paramctl.views.rows import total
@@ -14,10 +15,7 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
     """Return what is initialized and what is kept, in the model's order."""
     drawn = {name: "" for draw in plan.draws for name in draw.names}
     drawn |= {draw.names[0]: _note(draw) for draw in plan.draws}
-    kept = {
-        name: "kept: " + why.removeprefix(f"'{name}' ")  # its line names it
-        for name, why in plan.kept.items()
-    }
+    kept = {name: _note_kept(name, why) for name, why in plan.kept.items()}
     notes = drawn | kept
     rows = rows_with_notes(checkpoint, {name: notes[name] for name in checkpoint if name in notes})
     totals = total(checkpoint, (row for row in rows if row.name in drawn))
@@ -26,10 +24,16 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
 
 def _note(draw: Draw) -> str:
     """Return the scheme, and what it comes to where the scheme does not say so itself."""
-    scheme, mean, std = str(draw.rule.scheme), draw.distribution.mean, draw.distribution.std
-    facts = [f"mean {mean:.4g}"] if mean and std else []
-    facts += [f"std {std:.4g}"] if std else []
-    return f"{scheme}: {', '.join(facts)}" if facts else scheme
+    scheme, mean, std = draw.rule.scheme, draw.distribution.mean, draw.distribution.std
+    said = scheme.arguments if scheme else {}
+    facts = {"mean": mean, "std": std} if std else {}
+    new = [f"{key} {value:.4g}" for key, value in facts.items() if value and said.get(key) != value]
+    return f"{scheme}: {', '.join(new)}" if new else str(scheme)
+
+
+def _note_kept(name: str, why: str) -> str:
+    """Return why a parameter is kept, without what its line says of it."""
+    return "kept" if why == BY_RULE else "kept: " + why.removeprefix(f"'{name}' ")
 
 
 def tsv_lines(plan: Plan) -> Iterator[str]:
