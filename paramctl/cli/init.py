@@ -145,32 +145,52 @@ class Choosing(NamedTuple):
         return load_recipe(self.recipe, checkpoint)
 
 
-def run(
-    environment: Environment,
-    reading: Reading,
-    choosing: Choosing,
-    computing: Computing,
-    saving: Saving,
-    arguments: ModelAndLayers = None,
-    *,
+def check_seed(seed: int | None) -> int | None:
+    """Return a seed that fits.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"--seed {seed} is no whole number from 0 to 2^64 - 1")
+    return seed
+
+
+class Drawing(NamedTuple):
+    """From which seed to draw, and what to say of it."""
+
     seed: Annotated[
         int | None,
         typer.Option(
             "--seed",
             metavar="N",
-            min=0,
-            max=MAX_SEED,
+            callback=check_seed,
             help="The same seed gives the same values; else a fresh one.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Then compare mean and std with the theory; exit 1 if off."),
-    ] = False,
+    ] = False
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Name every parameter as it is initialized.")
-    ] = False,
+    ] = False
+
+    def pick_seed(self, plan: "Plan") -> int | None:
+        """Return a fresh seed; None where one is given, or where none is needed."""
+        is_random = any(draw.distribution.draws for draw in plan.draws)
+        return randbits(SEED_BITS) if is_random and self.seed is None else None
+
+
+def run(
+    environment: Environment,
+    reading: Reading,
+    choosing: Choosing,
+    drawing: Drawing,
+    computing: Computing,
+    saving: Saving,
+    arguments: ModelAndLayers = None,
 ) -> None:
     """Fill parameters with the values of a scheme."""
     device = choose_device(computing.device)
@@ -183,16 +203,15 @@ def run(
     with blaming(checkpoint.file):
         plan = choosing.plan(checkpoint, addresses, rules)
         report_plan(environment, choosing, plan)
-        is_fresh = seed is None and any(draw.distribution.draws for draw in plan.draws)
-        number = randbits(SEED_BITS) if is_fresh else seed or 0
-        announce = (lambda draw: announce_draw(environment, draw)) if verbose else None
-        edited = initialize(checkpoint, plan, number, device, announce)
+        fresh = drawing.pick_seed(plan)
+        announce = (lambda draw: announce_draw(environment, draw)) if drawing.verbose else None
+        edited = initialize(checkpoint, plan, fresh or drawing.seed or 0, device, announce)
         destination.save(edited, lambda: show_plan(edited, plan))
-        if is_fresh and not destination.is_plan:
-            environment.note(f"seed {number}")
-        if verify:
-            path = "" if destination.is_plan else destination.path
-            verify_draws(environment, open_checkpoint(path) if path else edited, plan)
+        if fresh is not None and not destination.is_plan:
+            environment.note(f"seed {fresh}")
+        if drawing.verify:
+            written = "" if destination.is_plan else destination.path
+            verify_draws(environment, open_checkpoint(written) if written else edited, plan)
 
 
 def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> None:

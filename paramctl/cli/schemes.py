@@ -6,7 +6,7 @@ import typer
 
 from paramctl.cli.environment import Environment
 from paramctl.init import registry
-from paramctl.views.schemes import page, table_lines, tsv_lines
+from paramctl.views.schemes import list_lines, page, tsv_lines
 
 if TYPE_CHECKING:
     from paramctl.init.scheme import Scheme
@@ -44,6 +44,8 @@ def run(
         return
     schemes: tuple[Scheme, ...] = registry.all_schemes()
     if environment.out_is_terminal:
-        environment.write_lines(table_lines(schemes, environment.width))
+        console = environment.console()
+        for line, is_heading in list_lines(schemes, environment.width):
+            console.print(line, style="bold" if is_heading else None, soft_wrap=True)
     else:
         environment.write_lines(tsv_lines(schemes))

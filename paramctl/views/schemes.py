@@ -1,4 +1,4 @@
-"""Schemes as people read them: a table of all, or a page about one."""
+"""Schemes as people read them: a list of all, or a page about one."""
 
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
@@ -6,7 +6,7 @@ from textwrap import wrap
 from paramctl.init.scheme import Scheme
 from paramctl.views.escaping import escape
 
-GAP = "  "
+INDENT = "    "
 NARROW = 79
 
 
@@ -23,14 +23,14 @@ def tsv_lines(schemes: Iterable[Scheme]) -> Iterator[str]:
         yield "\t".join(escape(cell) or "-" for cell in cells)
 
 
-def table_lines(schemes: Iterable[Scheme], width: int | None) -> Iterator[str]:
-    """Yield each scheme as it is called, with its aliases; under it its formula and its source."""
+def list_lines(schemes: Iterable[Scheme], width: int | None) -> Iterator[tuple[str, bool]]:
+    """Yield lines and whether each is a heading: how a scheme is called, above what it is."""
     for scheme in schemes:
-        also = f"  (also {', '.join(scheme.aliases)})" if scheme.aliases else ""
-        yield escape(call(scheme)) + also
-        for text in (scheme.formula, scheme.source):
-            for line in wrap(escape(text), (width or NARROW) - 4):
-                yield f"    {line}"
+        yield escape(call(scheme)), True
+        also = f"also {', '.join(scheme.aliases)}" if scheme.aliases else ""
+        for text in filter(None, (also, scheme.formula, scheme.source)):
+            for line in wrap(escape(text), (width or NARROW) - len(INDENT)):
+                yield INDENT + line, False
 
 
 def page(scheme: Scheme) -> Iterator[str]:
