@@ -370,6 +370,23 @@ def test_a_parameter_that_no_rule_is_for_is_told_or_an_error(forks: Forks, tmp_p
     assert torch.equal(new["0.bias"], torch.zeros(8))
 
 
+@pytest.mark.parametrize(
+    ("chosen", "changed"), [(["--type", "Conv1d"], "0"), (["1"], "1"), (["1.weight"], "1")]
+)
+def test_what_is_not_chosen_is_kept_without_a_word(
+    chosen: list[str], changed: str, forks: Forks, tmp_path: Path
+) -> None:
+    net = nn.Sequential(nn.Conv1d(2, 2, 3), nn.Linear(3, 2))
+    torch.save(net, tmp_path / "net.pt")
+    run = forks.run("init", tmp_path / "net.pt", *chosen, "-s", "constant(7)", "-o", tmp_path / "x")
+    assert (run.code, "kept" in run.err) == (0, False)
+    new, old = load_file(tmp_path / "x"), net.state_dict()
+    same = {name for name in new if torch.equal(new[name], old[name])}
+    assert f"{changed}.weight" not in same
+    assert {name for name in new if not name.startswith(changed)} <= same
+    assert torch.equal(new[f"{changed}.weight"], torch.full_like(old[f"{changed}.weight"], 7))
+
+
 def test_every_draw_is_named_when_it_is_drawn(forks: Forks, tmp_path: Path) -> None:
     run = forks.run("init", SHARED, *VERBS["init"], "-v", "-o", tmp_path / "x")
     lines = {line for line in run.err.splitlines() if line.startswith("paramctl: init ")}

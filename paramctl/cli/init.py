@@ -116,6 +116,9 @@ class Choosing(NamedTuple):
         if not planned.draws:
             raise UsageError("nothing to initialize", hint=_first_reason(planned))
         named = set(resolve_all(checkpoint.entries, addresses))
+        if self.layer_type:
+            types = checkpoint.types
+            named = {n for n in named if types.get(n.rpartition(".")[0]) == self.layer_type}
         kept = {name: why for name, why in planned.kept.items() if name in named}
         return planned._replace(kept=kept)
 
