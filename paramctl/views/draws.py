@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.edits.draws import Draw, Plan
-from paramctl.edits.initialization import BY_RULE
+from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan
 from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.escaping import escape
 from paramctl.views.rows import total
@@ -33,7 +32,7 @@ def _note(draw: Draw) -> str:
 
 def _note_kept(name: str, why: str) -> str:
     """Return why a parameter is kept, without what its line says of it."""
-    return "kept" if why == BY_RULE else "kept: " + why.removeprefix(f"'{name}' ")
+    return "kept" if why == KEPT_BY_RULE else "kept: " + why.removeprefix(f"'{name}' ")
 
 
 def tsv_lines(plan: Plan) -> Iterator[str]:
