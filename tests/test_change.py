@@ -305,7 +305,7 @@ def test_constants_take_no_seed(forks: Forks, tmp_path: Path) -> None:
         ("sparse(2)", "sparsity"),
         ("normal(", "column"),
         ("normall", "closest: normal"),
-        ("", "name one of --scheme, --rule and --recipe"),
+        ("", "name a --scheme, or else a --rule or a --recipe"),
     ],
 )
 def test_a_scheme_that_makes_no_sense_is_refused(
@@ -565,8 +565,8 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["tie", MLP, "0.bias", "2.bias", "--keep", "0.weight"], "--keep 0.weight is none of"),
         (["tie", MLP, "--equal", "--keep", "0"], "--keep with --equal"),
         (["untie", MLP], "nothing to untie; 'paramctl ls --ties' lists the ties"),
-        (["init", MLP], "name one of --scheme, --rule and --recipe"),
-        (["init", MLP, "-s", "ones", "--rule", "0=ones"], "name one of"),
+        (["init", MLP], "name a --scheme, or else a --rule or a --recipe"),
+        (["init", MLP, "-s", "ones", "--rule", "0=ones"], "name a --scheme, or else"),
         (["init", MLP, "0", "--rule", "0=ones"], "go with --scheme"),
         (["init", MLP, "-s", "ones", "--type", "Conv2d"], "nothing to initialize"),
         (["init", MLP, "-s", "ones", "nope"], "no parameter or layer 'nope'"),

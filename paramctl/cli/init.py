@@ -36,7 +36,7 @@ to initialize: 49 parameters in 4 tensors, 196 B
 
 $ paramctl init sample_models/mlp.pt -s 'normal(std=0.02)' --seed 0 | paramctl show 2.weight
 2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
-tensor([[ 0.0022, -0.0116, -0.0124, -0.0138,  0.0010,  0.0053, -0.0168, -0.0043]])
+tensor([[ 0.0022, -0.0155, -0.0147, -0.0132,  0.0010,  0.0053, -0.0106, -0.0275]])
 
 $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl show 2.weight
 2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
@@ -131,7 +131,7 @@ class Choosing(NamedTuple):
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
         if bool(self.scheme) == bool(self.rule or self.recipe):
-            what = "name either --scheme or --rule and --recipe"
+            what = "name a --scheme, or else a --rule or a --recipe"
             raise UsageError(what, hint="--scheme xavier")
         if self.scheme:
             return rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
