@@ -243,6 +243,11 @@ def test_a_plan_fits_the_terminal(columns: int) -> None:
             "0.bias\t[8]\tfloat32\t0.bias = 1\n0.bias\t[8]\tfloat32\t0.bias[0] = 2\n",
         ),
         ("tie", ["0.bias", "2.bias"], "2.bias\t0.bias\t[8]\tfloat32\t32\n"),
+        (
+            "tie",
+            ["2.bias", "4.bias", "--keep", "4.bias"],
+            "2.bias\t4.bias\t[8]\tfloat32\t32\n",
+        ),
         ("untie", ["4.bias"], "4.bias\t2.bias\t[8]\tfloat32\t32\n"),
     ],
 )
