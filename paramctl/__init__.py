@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paramctl.checkpoint import Checkpoint
-    from paramctl.formats import open_checkpoint as open  # noqa: A004 (paramctl.open is the door)
+    from paramctl.model import Model
+    from paramctl.model import open_model as open  # noqa: A004 (paramctl.open is the door)
 
-__all__ = ["Checkpoint", "open"]
+__all__ = ["Checkpoint", "Model", "open"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import `open` and `Checkpoint` where they are first used: `--version` needs neither."""
-    if name == "open":
-        from paramctl.formats import open_checkpoint  # noqa: PLC0415
+    """Import what is exported where it is first used: `--version` needs nothing of it."""
+    if name in ("Model", "open"):
+        from paramctl.model import Model, open_model  # noqa: PLC0415
 
-        return open_checkpoint
+        return Model if name == "Model" else open_model
     if name == "Checkpoint":
         from paramctl.checkpoint import Checkpoint  # noqa: PLC0415
 

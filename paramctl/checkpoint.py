@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from paramctl.dtypes import DType
 from paramctl.errors import NameUnknownError, find_closest
@@ -117,7 +117,7 @@ class Checkpoint(Mapping[str, Entry]):
     complaints: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Checkpoint {self.file!r}: {len(self)} tensors, {self.format}>"
+        return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"
 
     def __getitem__(self, name: str) -> Entry:
         if name in self.entries:
@@ -138,6 +138,10 @@ class Checkpoint(Mapping[str, Entry]):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+
+AnyCheckpoint = TypeVar("AnyCheckpoint", bound=Checkpoint)
+"""What an edit is given, and returns changed: a checkpoint, or a class of them."""
 
 
 class ReadOptions(NamedTuple):

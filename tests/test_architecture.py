@@ -20,7 +20,7 @@ FLOORS = [
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
     ["paramctl.init", "paramctl.formats"],
     ["paramctl.edits", "paramctl.writer"],
-    ["paramctl.views"],
+    ["paramctl.views", "paramctl.model"],
     ["paramctl.cli"],
     ["paramctl.__main__"],
 ]

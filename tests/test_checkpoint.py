@@ -14,7 +14,7 @@ MLP = Path(__file__).parents[1] / "sample_models" / "mlp.safetensors"
 
 def test_a_face_says_what_it_is_and_no_more() -> None:
     model = paramctl.open(MLP)
-    assert repr(model) == f"<Checkpoint '{MLP}': 4 tensors, safetensors>"
+    assert repr(model) == f"<Model '{MLP}': 4 tensors, safetensors>"
     assert repr(model["2.weight"]) == "<Entry '2.weight': float32 [1, 8]>"
 
 

@@ -1,7 +1,6 @@
 """`paramctl init`: fill parameters with the values of a scheme."""
 
 from itertools import starmap
-from secrets import randbits
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -15,6 +14,7 @@ from paramctl.cli.options import ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
+from paramctl.init.seeds import MAX_SEED, fresh_seed
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
@@ -42,8 +42,6 @@ $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl
 2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
 tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
-MAX_SEED = 2**64 - 1
-SEED_BITS = 32  # of a fresh one: short enough to type again
 MAX_NAMED = 5  # parameters that a note names
 
 
@@ -183,7 +181,7 @@ class Drawing(NamedTuple):
     def pick_seed(self, plan: "Plan") -> int | None:
         """Return a fresh seed; None where one is given, or where none is needed."""
         is_random = any(draw.distribution.draws for draw in plan.draws)
-        return randbits(SEED_BITS) if is_random and self.seed is None else None
+        return fresh_seed() if is_random and self.seed is None else None
 
 
 def run(

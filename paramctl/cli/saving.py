@@ -1,5 +1,6 @@
 """Where an edited model goes: a file, the file that it was read from, or standard output."""
 
+import os
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
 
@@ -115,6 +116,8 @@ def choose_destination(
     """
     if saving.output and saving.in_place:
         raise UsageError("both -o and -i", hint="-i replaces the file, -o writes another")
+    if _is_taken(saving):
+        raise UsageError("the file is there already", hint="--force", file=saving.output)
     if saving.max_shard_size and not saving.output:
         raise UsageError("--max-shard-size needs a folder to write to", hint="-o FOLDER")
     if saving.in_place and not _is_replaceable(checkpoint):
@@ -127,6 +130,12 @@ def choose_destination(
     path = checkpoint.file if saving.in_place else saving.output
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
     return Destination(environment, saving, path, is_plan)
+
+
+def _is_taken(saving: Saving) -> bool:
+    """Whether a file is in the way: it is better known now than when all is computed."""
+    is_file = saving.output and not saving.max_shard_size and os.path.isfile(saving.output)
+    return bool(is_file) and not (saving.force or saving.dry_run)
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paramctl.addresses import Match, resolve
-from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.edits.assigned import Assigned
 from paramctl.edits.formulas import Formula
 from paramctl.edits.regions import Region
@@ -53,7 +53,7 @@ def parse_statement(text: str) -> Statement:
     return Statement(text, match["address"], match["sign"], match.start("value"))
 
 
-def assign(checkpoint: Checkpoint, statement: Statement, open_array: OpenArray) -> Checkpoint:
+def assign(checkpoint: AnyCheckpoint, statement: Statement, open_array: OpenArray) -> AnyCheckpoint:
     """Carry out a statement, lazily; what is tied to a parameter changes with it, once.
 
     `open_array` opens the file of `@file.npy`.

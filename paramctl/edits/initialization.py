@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from paramctl.addresses import Resolver
-from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
-from paramctl.edits.rules import Rule
+from paramctl.edits.rules import STATISTICS, Rule
 from paramctl.edits.values import with_values
 from paramctl.errors import NoMatchError, TargetError
 from paramctl.groups import Groups
@@ -38,12 +38,12 @@ def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") ->
 
 
 def initialize(
-    checkpoint: Checkpoint,
+    checkpoint: AnyCheckpoint,
     plan: Plan,
     seed: int,
     device: str = "cpu",
     announce: Callable[[Draw], None] | None = None,
-) -> Checkpoint:
+) -> AnyCheckpoint:
     """Give the parameters of a plan their values, lazily, and note in the metadata which.
 
     `announce` is called with each draw when the first of its values is computed, in any thread.
@@ -143,8 +143,10 @@ class _Planner:
         if role is None:
             target, entry = self.targets[name], self.checkpoint[name]
             role = role_of(target)
-            if role is Role.UNKNOWN and len(target.shape) > 1 and entry.kind != "buffer":
-                role = Role.UNKNOWN if _MASK.search(target.leaf) else Role.WEIGHT
+            if entry.kind == "buffer" and role not in STATISTICS:
+                role = Role.UNKNOWN
+            elif role is Role.UNKNOWN and len(target.shape) > 1 and not _MASK.search(target.leaf):
+                role = Role.WEIGHT
             self.roles[name] = role
         return role
 

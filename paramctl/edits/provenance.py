@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from paramctl.checkpoint import Checkpoint
+from paramctl.checkpoint import AnyCheckpoint
 from paramctl.edits.draws import Draw
 
 KEY = "paramctl.init"
 
 
-def note_draws(checkpoint: Checkpoint, draws: Iterable[Draw], seed: int) -> Checkpoint:
+def note_draws(checkpoint: AnyCheckpoint, draws: Iterable[Draw], seed: int) -> AnyCheckpoint:
     """Add what was drawn to the metadata, in the place of what was said of these parameters.
 
     The value of `paramctl.init` is a JSON list of `{"scheme", "rule", "seed", "parameters"}`.

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from paramctl.addresses import find_nodes, resolve_all
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
 
 Part = dict[str, str]  # the parameters of a layer: name below it -> whole name
 
 
-def tie(checkpoint: Checkpoint, addresses: Sequence[str], keep: str = "") -> Checkpoint:
+def tie(checkpoint: AnyCheckpoint, addresses: Sequence[str], keep: str = "") -> AnyCheckpoint:
     """Tie layers or parameters: each takes the values of the first one, or of `keep`.
 
     Raises:
@@ -35,7 +35,7 @@ def tie(checkpoint: Checkpoint, addresses: Sequence[str], keep: str = "") -> Che
     return tie_groups(checkpoint, [[part[suffix] for part in parts] for suffix in parts[0]])
 
 
-def tie_groups(checkpoint: Checkpoint, groups: Iterable[Sequence[str]]) -> Checkpoint:
+def tie_groups(checkpoint: AnyCheckpoint, groups: Iterable[Sequence[str]]) -> AnyCheckpoint:
     """Tie each group's names, and what these are tied to, to the first name of the group."""
     entries = dict(checkpoint.entries)
     ties = Groups(checkpoint.aliases)
@@ -45,7 +45,7 @@ def tie_groups(checkpoint: Checkpoint, groups: Iterable[Sequence[str]]) -> Check
     return _with_ties(checkpoint, entries, ties.aliases())
 
 
-def untie(checkpoint: Checkpoint, addresses: Collection[str]) -> Checkpoint:
+def untie(checkpoint: AnyCheckpoint, addresses: Collection[str]) -> AnyCheckpoint:
     """Part tied parameters from their groups, each with its own values; without addresses, all.
 
     Raises:
@@ -65,8 +65,8 @@ def untie(checkpoint: Checkpoint, addresses: Collection[str]) -> Checkpoint:
 
 
 def _with_ties(
-    checkpoint: Checkpoint, entries: dict[str, Entry], aliases: dict[str, str]
-) -> Checkpoint:
+    checkpoint: AnyCheckpoint, entries: dict[str, Entry], aliases: dict[str, str]
+) -> AnyCheckpoint:
     """Return the checkpoint with other ties, and without the overlaps that they end."""
     overlaps = {name: other for name, other in checkpoint.overlaps.items() if name not in aliases}
     return replace(checkpoint, entries=entries, aliases=aliases, overlaps=overlaps)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.checkpoint import AnyCheckpoint, Entry, Storage
 from paramctl.groups import Groups
 
 
-def with_values(checkpoint: Checkpoint, changes: Mapping[str, Storage]) -> Checkpoint:
+def with_values(checkpoint: AnyCheckpoint, changes: Mapping[str, Storage]) -> AnyCheckpoint:
     """Give parameters, by their stored names, new values: contiguous ones, for all of the group."""
     groups = Groups(checkpoint.aliases)
     changed = {

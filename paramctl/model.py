@@ -1,0 +1,101 @@
+"""A model in Python: a checkpoint whose edits are methods, as the verbs are in a shell.
+
+paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetensors")
+"""
+
+import os
+from dataclasses import fields
+from typing import Literal, Self
+
+from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.formats import open_checkpoint
+from paramctl.init.seeds import fresh_seed
+
+DEFAULT = ReadOptions()
+
+
+class Model(Checkpoint):
+    """A checkpoint that can be changed: every method returns another, and computes nothing yet."""
+
+    def init(
+        self,
+        scheme: str,
+        *addresses: str,
+        seed: int | None = None,
+        bias: str = "",
+        norm: str = "",
+        device: str = "cpu",
+    ) -> Self:
+        """Fill the weights of a model, or of the layers and parameters named, by a scheme.
+
+        Without a seed a fresh one is taken; it is in the metadata, under `paramctl.init`.
+
+        Raises:
+            UsageError: the scheme does not parse, or cannot fill a parameter that is named.
+        """
+        from paramctl.edits.initialization import initialize, plan  # noqa: PLC0415 (loads numpy)
+        from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)
+
+        planned = plan(self, rules_of_scheme(scheme, addresses, bias=bias, norm=norm))
+        return initialize(self, planned, fresh_seed() if seed is None else seed, device)
+
+    def set(self, *statements: str) -> Self:
+        """Carry out statements, such as `0.weight += 1`, in order.
+
+        Raises:
+            UsageError: one does not parse, or shapes or types do not fit.
+        """
+        from paramctl.edits.assignment import assign, parse_statement  # noqa: PLC0415 (loads numpy)
+        from paramctl.formats.npy import read_npy  # noqa: PLC0415 (the same)
+
+        changed = self
+        for statement in map(parse_statement, statements):
+            changed = assign(changed, statement, read_npy)
+        return changed
+
+    def tie(self, *addresses: str, keep: str = "") -> Self:
+        """Make layers or parameters one, with the values of the first, or of `keep`.
+
+        Raises:
+            UsageError: they differ in their parameters, shapes or dtypes.
+        """
+        from paramctl.edits.tying import tie  # noqa: PLC0415 (rarely needed)
+
+        return tie(self, addresses, keep)
+
+    def untie(self, *addresses: str) -> Self:
+        """Give tied parameters, all or those named, values of their own.
+
+        Raises:
+            UsageError: nothing of it is tied.
+        """
+        from paramctl.edits.tying import untie  # noqa: PLC0415 (rarely needed)
+
+        return untie(self, addresses)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        ties: Literal["alias", "copy"] = "alias",
+        max_shard_size: int | None = None,
+    ) -> None:
+        """Write a safetensors file, or with `max_shard_size`, in bytes, a folder of them.
+
+        Raises:
+            ParamctlError: it cannot be written; the class says why.
+        """
+        from paramctl.writer import WriteOptions, save  # noqa: PLC0415 (rarely needed)
+
+        save(self, path, WriteOptions(ties, max_shard_size, force))
+
+
+def open_model(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Model:
+    """Open a model: a file in any known format, or a folder that holds one.
+
+    Raises:
+        ParamctlError: it cannot be opened or is malformed; the class says which.
+    """
+    checkpoint = open_checkpoint(path, options)
+    return Model(*(getattr(checkpoint, field.name) for field in fields(checkpoint)))
