@@ -375,7 +375,7 @@ def test_the_metadata_say_what_was_drawn() -> None:
         {"scheme": "normal(std=0.5)", "rule": "h=normal(std=0.5)", "seed": 7,
          "parameters": ["h.0.fc.weight", "h.1.fc.weight"]},
         {"scheme": "xavier_uniform", "rule": "emb=xavier", "seed": 7,
-         "parameters": ["head.weight", "emb.weight"]},
+         "parameters": ["emb.weight", "head.weight"]},
     ]  # fmt: skip
 
 

@@ -14,14 +14,15 @@ KEY = "paramctl.init"
 def note_draws(checkpoint: AnyCheckpoint, draws: Iterable[Draw], seed: int) -> AnyCheckpoint:
     """Add what was drawn to the metadata, in the place of what was said of these parameters.
 
-    The value of `paramctl.init` is a JSON list of `{"scheme", "rule", "seed", "parameters"}`.
+    The value of `paramctl.init` is a JSON list of `{"scheme", "rule", "seed", "parameters"}`, in
+    an order that does not depend on the file's: of one seed, the bytes are the same.
     """
     drawn: dict[tuple[str, str], list[str]] = {}
     for draw in draws:
         drawn.setdefault((str(draw.rule.scheme), draw.rule.text), []).extend(draw.names)
     records = [
-        {"scheme": scheme, "rule": rule, "seed": seed, "parameters": names}
-        for (scheme, rule), names in drawn.items()
+        {"scheme": scheme, "rule": rule, "seed": seed, "parameters": sorted(names)}
+        for (scheme, rule), names in sorted(drawn.items())
     ]
     fresh = {name for names in drawn.values() for name in names}
     text = json.dumps([*_without(checkpoint.metadata, fresh), *records], ensure_ascii=False)
