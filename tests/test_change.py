@@ -191,20 +191,11 @@ def test_a_terminal_gets_the_plan_and_a_hint(verb: str, more: list[str]) -> None
 
 
 def test_a_plan_says_what_every_parameter_gets() -> None:
-    text = run_on_terminal("init", SHARED, *VERBS["init"], NO_COLOR="1")
+    text = run_on_terminal("init", SHARED, *VERBS["init"], columns=160, NO_COLOR="1")
     table = [line.split() for line in text.splitlines()]
-    assert [
-        "├─",
-        "weight",
-        "[8,",
-        "4]",
-        "float32",
-        "32",
-        "xavier_uniform:",
-        "std",
-        "0.4082",
-    ] in table
-    assert table.count(["└─", "bias", "[8]", "float32", "8", "zeros"]) == 2
+    drawn = "├─ weight [8, 4] float32 32 xavier_uniform: mean 0, std 0.4082 (--scheme xavier)"
+    assert drawn.split() in table
+    assert table.count(["└─", "bias", "[8]", "float32", "8", "zeros", "(--bias", "zeros)"]) == 2
     assert ["├─", "weight", "[8,", "8]", "float32", "64", "=", "2.weight"] in table
     assert text.count("to initialize: 121 parameters in 6 tensors, 2 ties counted once") == 1
 
@@ -453,7 +444,7 @@ def test_a_function_without_a_theory_is_not_compared(forks: Forks, tmp_path: Pat
 
 def test_what_was_drawn_and_how_is_in_the_metadata(forks: Forks, tmp_path: Path) -> None:
     forks.run("init", MLP, *VERBS["init"], "-o", tmp_path / "x")
-    run = forks.run("meta", tmp_path / "x", "paramctl.init.1", "--format", "json")
+    run = forks.run("meta", tmp_path / "x", "paramctl.init.0", "--format", "json")
     assert '"scheme": "xavier_uniform"' in run.out
     assert '"seed": 0' in run.out
 
@@ -603,3 +594,20 @@ def test_schemes_are_a_line_each_in_a_pipe_and_a_page_each_by_name(forks: Forks)
     assert all(name in text for name in names)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b[1mxavier_uniform(gain=1)" in run_on_terminal("schemes")
+
+
+def test_a_terminal_sees_where_an_expression_is_wrong() -> None:
+    shown = run_on_terminal("init", MLP, "--scheme", "normal(sdt=0.1)", NO_COLOR="1")
+    assert shown.endswith("\n  normal(sdt=0.1)\n         ^\n")
+    assert paramctl("init", MLP, "--scheme", "normal(sdt=0.1)").err.count("\n") == 1
+
+
+def test_what_a_users_scheme_prints_is_no_part_of_the_model(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "def fill(shape, rng):\n    print('hello')\n    return rng.normal(size=shape)\n"
+    )
+    run = shell("$P init $MLP --scheme $FILE:fill --seed 0 | $P ls - 0", MLP=MLP, FILE=file)
+    assert run.returncode == 0
+    assert b"hello" in run.stderr
+    assert run.stdout.startswith(b"0.bias\t[8]")

@@ -10,9 +10,17 @@ from paramctl import __version__
 from paramctl.cli.environment import PROGRAM, ClosedPipeError, Environment
 from paramctl.cli.manual import ManualGroup
 from paramctl.cli.verbs import HELP_NAMES, VERBS, load_verb
-from paramctl.errors import CLOSED_PIPE, INTERRUPTED, LimitError, ParamctlError, UsageError
+from paramctl.errors import (
+    CLOSED_PIPE,
+    INTERRUPTED,
+    ExpressionError,
+    LimitError,
+    ParamctlError,
+    UsageError,
+)
 from paramctl.views.escaping import escape
 
+POINTED = 76  # characters of an expression that a caret points into
 EXAMPLES = """
 $ paramctl ls sample_models/mlp.pt
 sample_models/mlp.pt  ·  torch zip  ·  a state dict
@@ -147,5 +155,14 @@ def _report(environment: Environment, error: ParamctlError) -> int:
         environment.flush()
     except (ParamctlError, ClosedPipeError):
         environment.abandon_output()
-    environment.say(error.render(escape))
+    pointer = _point(error) if environment.err_is_terminal else ""
+    environment.say(error.render(escape) + pointer)
     return error.exit_code
+
+
+def _point(error: ParamctlError) -> str:
+    """Return two lines that show the place in an expression, if it fits a screen."""
+    if not isinstance(error, ExpressionError) or escape(error.text) != error.text:
+        return ""
+    fits = len(error.text) < POINTED
+    return f"\n  {error.text}\n  {' ' * error.column}^" if fits else ""

@@ -27,11 +27,11 @@ $ paramctl init sample_models/mlp.pt --scheme xavier --seed 0 --dry-run
 sample_models/mlp.pt  ·  torch zip  ·  a state dict
            shape   dtype    values
 0                               40
-├─ weight  [8, 4]  float32      32  xavier_uniform: std 0.4082
-└─ bias    [8]     float32       8  zeros
+├─ weight  [8, 4]  float32      32  xavier_uniform: mean 0, std 0.4082 (--scheme xavier)
+└─ bias    [8]     float32       8  zeros (--bias zeros)
 2                                9
-├─ weight  [1, 8]  float32       8  xavier_uniform: std 0.4714
-└─ bias    [1]     float32       1  zeros
+├─ weight  [1, 8]  float32       8  xavier_uniform: mean 0, std 0.4714 (--scheme xavier)
+└─ bias    [1]     float32       1  zeros (--bias zeros)
 to initialize: 49 parameters in 4 tensors, 196 B
 
 $ paramctl init sample_models/mlp.pt -s 'normal(std=0.02)' --seed 0 | paramctl show 2.weight

@@ -1,8 +1,10 @@
 """Values that a user's own function makes."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from paramctl.errors import ParamctlError, UsageError
@@ -15,12 +17,18 @@ if TYPE_CHECKING:
 
     from paramctl.init.streams import Stream
 
+_one_at_a_time = RLock()  # as users expect of their code, and standard output is one for all
+
 
 @contextmanager
 def blaming_user(origin: str) -> Iterator[None]:
-    """Make an error of ours of whatever a user's code raises, and say where it comes from."""
+    """Make an error of ours of whatever a user's code raises, and say where it comes from.
+
+    What it prints goes to standard error: standard output may be a model.
+    """
     try:
-        yield
+        with _one_at_a_time, redirect_stdout(sys.stderr):
+            yield
     except ParamctlError:
         raise
     except (Exception, SystemExit) as error:

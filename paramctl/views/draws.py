@@ -22,12 +22,11 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
 
 
 def _note(draw: Draw) -> str:
-    """Return the scheme, and what it comes to where the scheme does not say so itself."""
+    """Return the scheme, what mean and std it should have where it is random, and the rule."""
     scheme, mean, std = draw.rule.scheme, draw.distribution.mean, draw.distribution.std
-    said = scheme.arguments if scheme else {}
-    facts = {"mean": mean, "std": std} if std else {}
-    new = [f"{key} {value:.4g}" for key, value in facts.items() if value and said.get(key) != value]
-    return f"{scheme}: {', '.join(new)}" if new else str(scheme)
+    if scheme and mean is not None and std:
+        return f"{scheme.scheme.name}: mean {mean:.4g}, std {std:.4g} ({draw.rule.text})"
+    return f"{scheme} ({draw.rule.text})"
 
 
 def _note_kept(name: str, why: str) -> str:
