@@ -11,7 +11,7 @@ from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import DTYPES
 from paramctl.edits.regions import Region
 from paramctl.errors import ExpressionError
-from paramctl.expressions.evaluation import CONSTANTS
+from paramctl.expressions.evaluation import CONSTANTS, OPERATORS
 from paramctl.expressions.quoting import closest
 from paramctl.expressions.tree import Call, List, Name, Negative, Node, Number, Operation, String
 from paramctl.narrowing import value_type
@@ -29,19 +29,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int]] = {  # and how many argu
     "clip": (np.clip, 3),
     "where": (np.where, 3),
 }
-OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "**": operator.pow,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
+ARRAY_OPERATORS = {**OPERATORS, "**": operator.pow}  # that of numbers takes no array
 BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES if dtype.numpy}
 
 Find = Callable[[Node, str], Entry]  # the parameter that a name in an expression means
@@ -158,7 +146,7 @@ def _evaluate(node: Node, values: Mapping[Node, Array]) -> Any:
         case Operation(first=first, rest=rest):
             result = _evaluate(first, values)
             for sign, operand in rest:
-                result = OPERATORS[sign](result, _evaluate(operand, values))
+                result = ARRAY_OPERATORS[sign](result, _evaluate(operand, values))
             return result
         case Call(name=name, arguments=arguments):
             return FUNCTIONS[name][0](*(_evaluate(argument, values) for argument in arguments))

@@ -29,7 +29,7 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "min": min,
     "max": max,
 }
-_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
+OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -83,7 +83,7 @@ def _operation(node: Operation, variables: Mapping[str, float]) -> float:
     value = evaluate_number(node.first, variables)
     for sign, operand in node.rest:
         right = evaluate_number(operand, variables)
-        value = _apply(node, sign, _OPERATORS[sign], [value, right])
+        value = _apply(node, sign, OPERATORS[sign], [value, right])
     return value
 
 
