@@ -9,7 +9,8 @@ from typing import Literal, Self
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.formats import open_checkpoint
-from paramctl.init.seeds import fresh_seed
+from paramctl.init.devices import choose_device
+from paramctl.init.seeds import check_seed, fresh_seed
 
 DEFAULT = ReadOptions()
 
@@ -31,13 +32,15 @@ class Model(Checkpoint):
         Without a seed a fresh one is taken; it is in the metadata, under `paramctl.init`.
 
         Raises:
-            UsageError: the scheme does not parse, or cannot fill a parameter that is named.
+            UsageError: the scheme does not parse, or cannot fill a parameter that is named; or
+                there is no such device or seed.
         """
         from paramctl.edits.initialization import initialize, plan  # noqa: PLC0415 (loads numpy)
         from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)
 
         planned = plan(self, rules_of_scheme(scheme, addresses, bias=bias, norm=norm))
-        return initialize(self, planned, fresh_seed() if seed is None else seed, device)
+        number = fresh_seed() if seed is None else check_seed(seed)
+        return initialize(self, planned, number, choose_device(device))
 
     def set(self, *statements: str) -> Self:
         """Carry out statements, such as `0.weight += 1`, in order.

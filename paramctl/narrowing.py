@@ -28,6 +28,11 @@ def narrow(values: Array, dtype: DType) -> Array:
         return np.asarray(values.astype(dtype.numpy, copy=False))
 
 
+def widen(stored: Array, dtype: DType) -> Array:
+    """Return the values of stored elements, in a type of numpy's."""
+    return WIDENED[dtype.name][1](stored) if dtype.name in WIDENED else stored
+
+
 def can_hold(dtype: DType) -> bool:
     """Whether values of this type can be computed: not those of scales and of less than a byte."""
     return bool(dtype.numpy) or dtype.name in FLOATING

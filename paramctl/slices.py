@@ -6,7 +6,10 @@ from types import EllipsisType
 from typing import NoReturn
 
 from paramctl.checkpoint import Entry
-from paramctl.errors import MalformedError, UsageError
+from paramctl.errors import LimitError, MalformedError, UsageError
+
+MAX_EXPANDED = 1 << 30  # bytes that may be made of one small storage
+MAX_TIMES = 4  # times that those of a large one may be made of it
 
 Step = int | slice | EllipsisType
 Index = tuple[Step, ...]
@@ -61,6 +64,19 @@ def check_extent(entry: Entry, nbytes: int) -> None:
     if entry.numel and (begin < 0 or end > nbytes):
         raise MalformedError(
             f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"
+        )
+
+
+def check_expansion(entry: Entry, nbytes: int, stored: int) -> None:
+    """Check that `nbytes` to be made of a storage of `stored` bytes are no bomb.
+
+    Raises:
+        LimitError: they are far more.
+    """
+    if nbytes > max(MAX_EXPANDED, MAX_TIMES * stored):
+        raise LimitError(
+            f"'{entry.name}' of shape {list(entry.shape)} would make {nbytes} bytes "
+            f"of the {stored} that are stored"
         )
 
 

@@ -1,5 +1,6 @@
 """Assignments: every statement gives what the same line of PyTorch gives."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -9,11 +10,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from states import checkpoint_of, tensor_of
 
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.edits.assignment import assign, parse_statement
-from paramctl.errors import AddressError, ExpressionError, ParamctlError, UsageError
+from paramctl.errors import (
+    AddressError,
+    ExpressionError,
+    FileError,
+    LimitError,
+    ParamctlError,
+    UsageError,
+)
+from paramctl.formats import open_checkpoint
 
 State = dict[str, torch.Tensor]
 
@@ -190,3 +200,40 @@ def test_a_file_of_numpy_is_an_operand(tmp_path: Path) -> None:
             statement = parse_statement(f"0.weight = @{tmp_path}/x.npy")
             changed = assign(checkpoint_of(state()), statement, read_npy)
             assert np.array_equal(tensor_of(changed["0.weight"]).numpy(), values)
+
+
+def test_a_hundred_statements_on_one_parameter_take_a_hundred_steps() -> None:
+XX    expected = state()["0.bias"]
+    for _ in range(50):
+        expected = expected.flip(0) + 1
+    assert torch.equal(tensor_of(changed["0.bias"]), expected)
+
+
+def test_what_is_read_for_a_new_value_must_not_change_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.zeros(4), "b": torch.ones(4)}, path)
+    changed = run(open_checkpoint(path), "a += b", "a *= 2")
+    storage = changed["a"].storage
+    assert storage is not None
+    storage.source.read(0, 4)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(FileError, match="changed"):
+        storage.source.check_unchanged()
+
+
+def test_an_expanded_tensor_is_not_blown_up() -> None:
+    huge = torch.zeros(1).expand(1 << 40)
+    with pytest.raises(LimitError, match="4398046511104 bytes of the 4 that are stored"):
+        run(checkpoint_of({"w": huge}), "w = 1")
+
+
+def test_odd_numbers_are_errors_of_the_statement() -> None:
+    for text in (
+        "flag = -flag",
+        "count = log(0)",
+        "count = log(-1)",
+        "count = count ** -1",
+        "count = 1/0",
+    ):
+        with pytest.raises(UsageError):
+            run(checkpoint_of(state()), text)

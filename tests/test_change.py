@@ -193,7 +193,7 @@ def test_a_terminal_gets_the_plan_and_a_hint(verb: str, more: list[str]) -> None
 def test_a_plan_says_what_every_parameter_gets() -> None:
     text = run_on_terminal("init", SHARED, *VERBS["init"], columns=160, NO_COLOR="1")
     table = [line.split() for line in text.splitlines()]
-    drawn = "├─ weight [8, 4] float32 32 xavier_uniform: mean 0, std 0.4082 (--scheme xavier)"
+    drawn = "├─ weight [8, 4] float32 32 xavier_uniform: std 0.4082, mean 0 (--scheme xavier)"
     assert drawn.split() in table
     assert table.count(["└─", "bias", "[8]", "float32", "8", "zeros", "(--bias", "zeros)"]) == 2
     assert ["├─", "weight", "[8,", "8]", "float32", "64", "=", "2.weight"] in table
@@ -301,7 +301,7 @@ def test_constants_take_no_seed(forks: Forks, tmp_path: Path) -> None:
         ("sparse(2)", "sparsity"),
         ("normal(", "column"),
         ("normall", "closest: normal"),
-        ("", "name a --scheme, or else a --rule or a --recipe"),
+        ("", "no scheme; --scheme xavier, or a --rule, or a --recipe"),
     ],
 )
 def test_a_scheme_that_makes_no_sense_is_refused(
@@ -561,9 +561,15 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["tie", MLP, "0.bias", "2.bias", "--keep", "0.weight"], "--keep 0.weight is none of"),
         (["tie", MLP, "--equal", "--keep", "0"], "--keep with --equal"),
         (["untie", MLP], "nothing to untie; 'paramctl ls --ties' lists the ties"),
-        (["init", MLP], "name a --scheme, or else a --rule or a --recipe"),
-        (["init", MLP, "-s", "ones", "--rule", "0=ones"], "name a --scheme, or else"),
+        (["init", MLP], "no scheme; --scheme xavier"),
         (["init", MLP, "0", "--rule", "0=ones"], "go with --scheme"),
+        (["init", MLP, "-s", "ones", "-o", "x.pt"], "safetensors, which torch.load does not"),
+        (["set", MLP, "0.bias = 1/0"], "division by zero"),
+        (["set", MLP, "0.bias = 1e99"], "cannot hold 1e+99"),
+        (["set", MLP, "0.bias", "=", "0"], "quote it whole"),
+        (["set", MLP, "0.bias = log(0)", "0.bias = [99999999999999999999]"], "64 bits at most"),
+        (["set", MLP, "0.bias = 1", "-o", ""], "an empty -o"),
+        (["set", MLP, "0.bias = 1", "-o", "d", "--max-shard-size", "abc", "-n"], "abc"),
         (["init", MLP, "-s", "ones", "--type", "Conv2d"], "nothing to initialize"),
         (["init", MLP, "-s", "ones", "nope"], "no parameter or layer 'nope'"),
         (["init", MLP, "-s", "ones", "--device", "tpu"], "no device 'tpu'; there is cpu"),
@@ -611,3 +617,38 @@ def test_what_a_users_scheme_prints_is_no_part_of_the_model(tmp_path: Path) -> N
     assert run.returncode == 0
     assert b"hello" in run.stderr
     assert run.stdout.startswith(b"0.bias\t[8]")
+
+
+def test_a_scheme_takes_what_the_rules_leave(tmp_path: Path) -> None:
+    rules = ("--rule", "0=constant(2)", "--scheme", "zeros", "--bias", "ones")
+    paramctl("init", MLP, *rules, "-o", tmp_path / "x.safetensors")
+    written = load_file(tmp_path / "x.safetensors")
+    assert [float(written[name].mean()) for name in ("0.weight", "2.weight", "0.bias")] == [2, 0, 1]
+
+
+def test_what_is_set_by_hand_is_no_longer_said_to_be_drawn() -> None:
+    run = shell("$P init $MLP -s xavier --seed 0 -q | $P set '0 = 0' | $P meta", MLP=MLP)
+    assert b"2.weight" in run.stdout
+    assert b"0.weight" not in run.stdout
+
+
+def test_values_that_are_not_finite_do_not_pass(tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(
+        "def nan(shape, rng):\n    return rng.random(shape) * float('nan')\n"
+    )
+    run = paramctl("init", MLP, "-s", f"{tmp_path}/my.py:nan", "--verify", "-o", tmp_path / "x")
+    assert run.code == 1
+    assert "'0.weight' has values that are not finite" in run.err
+
+
+def test_views_that_part_are_told(tmp_path: Path) -> None:
+    base = torch.arange(6.0)
+    torch.save({"base": base, "view": base[2:4]}, tmp_path / "views.pt")
+    run = paramctl("set", tmp_path / "views.pt", "base = 1", "-o", tmp_path / "x.safetensors")
+    assert "'view' and 'base' share bytes no more" in run.err
+
+
+def test_a_dash_is_standard_output(tmp_path: Path) -> None:
+    run = shell("cd $DIR; $P init $MLP -s ones -o - | $P ls -", DIR=tmp_path, MLP=MLP)
+    assert run.stdout.startswith(b"0.bias\t[8]")
+    assert not list(tmp_path.iterdir())

@@ -1,13 +1,18 @@
 """Ties made and cut: what shares a storage, under which name, and with which values."""
 
+import json
+
 import pytest
 import torch
 from states import checkpoint_of, tensor_of
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.equality import find_equal
+from paramctl.edits.initialization import initialize, plan
+from paramctl.edits.provenance import KEY
+from paramctl.edits.rules import rules_of_scheme
 from paramctl.edits.tying import tie, tie_groups, untie
-from paramctl.errors import AddressError, UsageError
+from paramctl.errors import AddressError, LimitError, UsageError
 
 SHAPES = {"0": (8, 4), "2": (8, 8), "4": (8, 8), "5": (8, 8), "6": (1, 8)}
 
@@ -127,3 +132,19 @@ def test_equal_parameters_are_found_by_their_bytes() -> None:
     tied = tie_groups(checkpoint, found.groups)
     assert tied.aliases == {"head": "2.weight"}
     assert not find_equal(tied, list(tied)).groups
+
+
+def test_the_copies_of_one_storage_are_limited() -> None:
+    shared = torch.zeros(1 << 20)
+    tied = checkpoint_of({f"a{i}": shared for i in range(300)})
+    with pytest.raises(LimitError, match="of the 4194304 that are stored"):
+        untie(tied, [])
+
+
+def test_what_was_drawn_is_said_of_the_kept_values_only() -> None:
+    state = {"a.w": torch.ones(2, 2), "b.w": torch.zeros(2, 2)}
+    checkpoint = checkpoint_of(state)
+    drawn = initialize(checkpoint, plan(checkpoint, rules_of_scheme("normal", [])), 0)
+    assert json.loads(drawn.metadata[KEY])[0]["parameters"] == ["a.w", "b.w"]
+    tied = tie(drawn, ["a", "b"], keep="b")
+    assert json.loads(tied.metadata[KEY])[0]["parameters"] == ["b.w"]

@@ -7,13 +7,14 @@ import typer
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
-from paramctl.cli.devices import Computing, choose_device
+from paramctl.cli.devices import Computing
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
+from paramctl.init.devices import choose_device
 from paramctl.init.seeds import MAX_SEED, fresh_seed
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
@@ -27,10 +28,10 @@ $ paramctl init sample_models/mlp.pt --scheme xavier --seed 0 --dry-run
 sample_models/mlp.pt  ·  torch zip  ·  a state dict
            shape   dtype    values
 0                               40
-├─ weight  [8, 4]  float32      32  xavier_uniform: mean 0, std 0.4082 (--scheme xavier)
+├─ weight  [8, 4]  float32      32  xavier_uniform: std 0.4082, mean 0 (--scheme xavier)
 └─ bias    [8]     float32       8  zeros (--bias zeros)
 2                                9
-├─ weight  [1, 8]  float32       8  xavier_uniform: mean 0, std 0.4714 (--scheme xavier)
+├─ weight  [1, 8]  float32       8  xavier_uniform: std 0.4714, mean 0 (--scheme xavier)
 └─ bias    [1]     float32       1  zeros (--bias zeros)
 to initialize: 49 parameters in 4 tensors, 196 B
 
@@ -128,15 +129,15 @@ class Choosing(NamedTuple):
         """
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
-        if bool(self.scheme) == bool(self.rule or self.recipe):
-            what = "name a --scheme, or else a --rule or a --recipe"
-            raise UsageError(what, hint="--scheme xavier")
-        if self.scheme:
-            return rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
-        if addresses or self.bias or self.norm:
+        if not (self.scheme or self.rule or self.recipe):
+            raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
+        if (addresses or self.bias or self.norm) and not self.scheme:
             raise UsageError("addresses, --bias and --norm go with --scheme")
         rules = [parse_rule(text) for text in self.rule or ()]
-        return [*rules, *self._rules_of_recipe(checkpoint)]
+        rules += self._rules_of_recipe(checkpoint)
+        if self.scheme:
+            rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
+        return rules
 
     def _rules_of_recipe(self, checkpoint: Checkpoint) -> "list[Rule]":
         if not self.recipe:

@@ -15,26 +15,28 @@ from paramctl.errors import UsageError
 from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
-from paramctl.writer import Report, WriteOptions, save, stream
+from paramctl.writer import Report, WriteOptions, check, save, stream
 from paramctl.writer.shards import parse_size
 
 SAVING = "Saving"
+STDOUT_NAME = "-"
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pt2")
 
 
 class Saving(NamedTuple):
     """What every verb that changes a model takes: where the changed one goes, and how."""
 
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write a safetensors file, or with --max-shard-size a folder.",
+            help="Write a safetensors file, a folder with --max-shard-size; - for stdout.",
             rich_help_panel=SAVING,
             show_default=False,
         ),
-    ] = ""
+    ] = None
     in_place: Annotated[
         bool,
         typer.Option(
@@ -81,6 +83,7 @@ class Destination(NamedTuple):
     environment: Environment
     saving: Saving
     path: str
+    options: WriteOptions
     is_plan: bool
 
     def save(self, edited: Checkpoint, show: Callable[[], Changes]) -> None:
@@ -90,17 +93,16 @@ class Destination(NamedTuple):
             ParamctlError: the model cannot be written.
         """
         if self.is_plan:
+            check(edited, self.options)
             _write_plan(self, edited, show())
             return
-        environment, saving = self.environment, self.saving
+        environment = self.environment
         _note_left_out(environment, edited)
-        size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
-        options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
         with show_progress(environment) as progress:
             if self.path:
-                report = save(edited, self.path, options, progress)
+                report = save(edited, self.path, self.options, progress)
             else:
-                report = stream(edited, environment.write_bytes, options, progress)
+                report = stream(edited, environment.write_bytes, self.options, progress)
         _note_report(environment, self.path, report)
 
 
@@ -114,10 +116,14 @@ def choose_destination(
     Raises:
         UsageError: the options contradict each other, or the file cannot be replaced.
     """
+    if saving.output == "":
+        raise UsageError("an empty -o", hint="name a file, or leave -o out")
+    if saving.output == STDOUT_NAME:
+        saving = saving._replace(output=None)
     if saving.output and saving.in_place:
         raise UsageError("both -o and -i", hint="-i replaces the file, -o writes another")
     if _is_taken(saving):
-        raise UsageError("the file is there already", hint="--force", file=saving.output)
+        raise UsageError("the file is there already", hint="--force", file=saving.output or "")
     if saving.max_shard_size and not saving.output:
         raise UsageError("--max-shard-size needs a folder to write to", hint="-o FOLDER")
     if saving.in_place and not _is_replaceable(checkpoint):
@@ -127,9 +133,14 @@ def choose_destination(
             hint="-o writes another",
             file=checkpoint.file,
         )
-    path = checkpoint.file if saving.in_place else saving.output
+    path = checkpoint.file if saving.in_place else saving.output or ""
+    if path.endswith(TORCH_SUFFIXES) and not saving.dry_run:
+        what = "what is written is safetensors, which torch.load does not read"
+        raise UsageError(what, hint="name it .safetensors", file=path)
+    size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
+    options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
-    return Destination(environment, saving, path, is_plan)
+    return Destination(environment, saving, path, options, is_plan)
 
 
 def _is_taken(saving: Saving) -> bool:

@@ -49,6 +49,9 @@ def run(
     with blaming(checkpoint.file):
         for statement in statements:
             edited = assign(edited, statement, read_npy)
+        for name in sorted(checkpoint.overlaps.keys() - edited.overlaps.keys()):
+            other = checkpoint.overlaps[name]
+            environment.note(escape(f"'{name}' and '{other}' share bytes no more"))
         destination.save(edited, lambda: show_assignments(edited, statements))
 
 

@@ -1,6 +1,6 @@
 """The bytes of a parameter of which a region is given new values, computed where they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -16,16 +16,27 @@ from paramctl.widening import Array
 class Assigned(Source):
     """A tensor's elements, little-endian and row-major.
 
-    `compute` returns the new values for a box of the region, counted from the region's corner.
+    `compute` returns the new values for a box of the region, counted from the region's corner; the
+    values that it reads are those of `operands`.
     """
 
-    def __init__(self, old: Entry, region: Region, compute: Callable[[Box], Array]) -> None:
+    def __init__(
+        self,
+        old: Entry,
+        region: Region,
+        compute: Callable[[Box], Array],
+        operands: Collection[Entry],
+    ) -> None:
         self.name = old.name
         self.size = old.nbytes
         self._old = old
         self._region = region
         self._compute = compute
         self._is_whole = region.shape == old.shape
+        storages = (entry.storage for entry in (old, *operands))
+        self._bases = list({id(each.source): each.source for each in storages if each}.values())
+        self.depth = 1 + max(depth_of(base) for base in self._bases)
+        self.sequential = any(base.sequential for base in self._bases)
         self._stored = narrow(np.empty(0, value_type(old.dtype)), old.dtype).dtype
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -36,6 +47,16 @@ class Assigned(Source):
         )
         begin = offset - first * item
         return data[begin : begin + length]
+
+    def release(self) -> None:
+        """Let go of what it reads."""
+        for base in self._bases:
+            base.release()
+
+    def check_unchanged(self) -> None:
+        """Raise FileError if what it reads has changed."""
+        for base in self._bases:
+            base.check_unchanged()
 
     def _elements(self, box: Box) -> Array:
         """Return the stored elements of a box of the tensor."""
@@ -49,3 +70,8 @@ class Assigned(Source):
             in_box, own = share
             elements[in_box] = narrow(self._compute(own), self._old.dtype)
         return elements
+
+
+def depth_of(source: Source) -> int:
+    """Return how many assignments stand upon one another in a source."""
+    return source.depth if isinstance(source, Assigned) else 0

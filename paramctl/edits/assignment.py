@@ -1,5 +1,6 @@
 """Assignments to parameters: `0.weight += 1`, `*.bias = 0`, `0.weight[0, 0] = 42`."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,8 +9,10 @@ import numpy as np
 
 from paramctl.addresses import Match, resolve
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
 from paramctl.edits.formulas import Formula
+from paramctl.edits.provenance import forget_draws
 from paramctl.edits.regions import Region
 from paramctl.edits.values import with_values
 from paramctl.errors import AddressError, ExpressionError, UsageError
@@ -17,12 +20,16 @@ from paramctl.expressions.parser import parse
 from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import Name, Node, Operation, String
 from paramctl.groups import Groups
-from paramctl.narrowing import can_hold, value_type
+from paramctl.narrowing import can_hold, narrow, value_type, widen
 from paramctl.slices import Index, select
+from paramctl.sources import BytesSource
 
 _STATEMENT = re.compile(r"\s*(?P<address>.*?)\s*(?P<sign>[-+*/]?=)(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[-+.\de]+")
 OLD = Name("old values")
+MAX_DEPTH = 8  # statements that are computed upon one another; then the values are kept
+MAX_COMPUTED = 1 << 28  # bytes of values that are kept
+
 
 OpenArray = Callable[[str], Entry]
 
@@ -49,7 +56,7 @@ def parse_statement(text: str) -> Statement:
     """
     match = _STATEMENT.fullmatch(text)
     if not match or not match["address"] or not match["value"].strip():
-        raise UsageError(f"'{text}' is no assignment", hint="such as '0.weight += 1'")
+        raise UsageError(f"'{text}' is no assignment", hint="quote it whole: '0.weight += 1'")
     return Statement(text, match["address"], match["sign"], match.start("value"))
 
 
@@ -72,7 +79,8 @@ def assign(checkpoint: AnyCheckpoint, statement: Statement, open_array: OpenArra
             stored: _assigned(checkpoint.entries[match.name], match.slices, tree, operands)
             for stored, match in matches.items()
         }
-    return with_values(checkpoint, changes)
+    names = {name for stored in changes for name in groups.members(stored)}
+    return forget_draws(with_values(checkpoint, changes), names)
 
 
 def find_matches(checkpoint: Checkpoint, statement: Statement) -> list[Match]:
@@ -98,8 +106,8 @@ def _is_address(text: str, checkpoint: Checkpoint) -> bool:
     """Whether a text is as a whole the name of a parameter or a slice of one, and no number."""
     if text in checkpoint.entries:
         return not _NUMBER.fullmatch(text)
-    base, bracket, _ = text.partition("[")
-    return bool(bracket) and base in checkpoint.entries
+    base, _, index = text.partition("[")
+    return base in checkpoint.entries and index.find("]") == len(index) - 1
 
 
 class _Operands(NamedTuple):
@@ -130,8 +138,13 @@ def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> S
         tree, region, lambda node, text: old if node is OLD else operands.find(node, text)
     )
     _check_type(entry, formula.result())
-    source = Assigned(entry, region, formula.values)
-    return Storage(source, 0, source.size)
+    source = Assigned(entry, region, formula.values, formula.operands.values())
+    if source.depth < MAX_DEPTH:
+        return Storage(source, 0, source.size)
+    if source.size > MAX_COMPUTED:
+        what = f"'{entry.name}' is changed by more than {MAX_DEPTH} statements on one another"
+        raise UsageError(what, hint="write the model in between")
+    return Storage(BytesSource(source.read(0, source.size), entry.name), 0, source.size)
 
 
 def _check_computable(entry: Entry) -> None:
@@ -142,18 +155,25 @@ def _check_computable(entry: Entry) -> None:
 
 def _check_type(entry: Entry, result: Any) -> None:
     """Check that a parameter's type can hold what an expression gives, as torch would."""
-    target = np.result_type(value_type(entry.dtype))
     if isinstance(result, int | float):
-        fits, what = _holds_number(target, result), str(result)
+        fits, what = _holds_number(entry.dtype, result), str(result)
     else:
+        target = np.result_type(value_type(entry.dtype))
         fits, what = np.can_cast(result.dtype, target, "same_kind"), f"{result.dtype} values"
     if not fits:
         raise UsageError(f"'{entry.name}' of {entry.dtype.name} cannot hold {what}")
 
 
-def _holds_number(target: np.dtype[Any], number: float) -> bool:
-    """Whether a type holds a number: of those of whole numbers exactly."""
-    if target.kind not in "iu":
-        return True
-    limits = np.iinfo(target)
-    return number == int(number) and limits.min <= number <= limits.max
+def _holds_number(dtype: DType, number: float) -> bool:
+    """Whether a type holds a number: one of whole numbers exactly, another within its range."""
+    target = np.result_type(value_type(dtype))
+    if not math.isfinite(number):
+        return target.kind in "fc"
+    if target.kind in "iu":
+        limits = np.iinfo(target)
+        return number == int(number) and limits.min <= number <= limits.max
+    if target.kind == "b":
+        return number in (0, 1)
+    with np.errstate(over="ignore"):
+        stored = widen(narrow(np.array([number], target), dtype), dtype)[0]
+    return bool(np.isfinite(stored) and abs(stored) >= min(abs(number) / 2, 1))

@@ -12,6 +12,7 @@ from paramctl.init.streams import Stream
 from paramctl.narrowing import narrow
 from paramctl.sources import Source
 
+_whole = Lock()  # one at a time: LAPACK has threads of its own, which get in one another's way
 PART = 1 << 17  # elements that are drawn and narrowed at a time: they stay in the cache
 
 
@@ -61,7 +62,7 @@ class Filled(Source):
             announce()
 
     def _all(self) -> bytes:
-        with self._lock:
+        with _whole, self._lock:
             if self._kept is None:
                 self._kept = self._elements(0, self._entry.numel)
             return self._kept

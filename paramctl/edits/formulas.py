@@ -1,5 +1,6 @@
 """The values that an expression gives a region of a tensor, a box of it at a time."""
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -29,7 +30,18 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int]] = {  # and how many argu
     "clip": (np.clip, 3),
     "where": (np.where, 3),
 }
-ARRAY_OPERATORS = {**OPERATORS, "**": operator.pow}  # that of numbers takes no array
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Raise to a power; numbers as floats, since Python's whole ones would grow without bound."""
+    if isinstance(base, int | float) and isinstance(exponent, int | float):
+        return math.pow(base, exponent)
+    if isinstance(exponent, int | float) and exponent < 0 and base.dtype.kind in "iu":
+        raise ValueError("whole numbers have no negative powers")
+    return base**exponent
+
+
+ARRAY_OPERATORS = {**OPERATORS, "**": _power}
 BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES if dtype.numpy}
 
 Find = Callable[[Node, str], Entry]  # the parameter that a name in an expression means
@@ -57,7 +69,9 @@ class Formula(NamedTuple):
 
     def values(self, box: Box) -> Array:
         """Return the values for a box of the region."""
-        read_box = {node: _read(select(entry, box)) for node, entry in self.operands.items()}
+        entries = {node: select(entry, box) for node, entry in self.operands.items()}
+        values = {entry: _read(entry) for entry in set(entries.values())}  # each but once
+        read_box = {node: values[entry] for node, entry in entries.items()}
         shape = tuple(side.stop - side.start for side in box)
         with np.errstate(all="ignore"):
             return np.broadcast_to(_evaluate(self.tree, read_box), shape)
@@ -121,6 +135,8 @@ def _constant(node: List) -> Entry:
         values = np.asarray(_numbers(node))
     except ValueError as error:
         raise ExpressionError("the lists in a list differ in length", node.column) from error
+    if values.dtype.kind not in "biuf":
+        raise ExpressionError("a list holds numbers of 64 bits at most", node.column)
     values = values.astype(values.dtype.newbyteorder("<"))
     source = BytesSource(values.tobytes(), str(node))
     dtype = BY_NUMPY[values.dtype.str]
@@ -142,12 +158,20 @@ def _evaluate(node: Node, values: Mapping[Node, Array]) -> Any:
         case Name(name=name) if name in CONSTANTS:
             return CONSTANTS[name]
         case Negative(operand=operand):
-            return -_evaluate(operand, values)
+            return _apply(node, operator.neg, _evaluate(operand, values))
         case Operation(first=first, rest=rest):
             result = _evaluate(first, values)
             for sign, operand in rest:
-                result = ARRAY_OPERATORS[sign](result, _evaluate(operand, values))
+                result = _apply(node, ARRAY_OPERATORS[sign], result, _evaluate(operand, values))
             return result
         case Call(name=name, arguments=arguments):
-            return FUNCTIONS[name][0](*(_evaluate(argument, values) for argument in arguments))
+            evaluated = (_evaluate(argument, values) for argument in arguments)
+            return _apply(node, FUNCTIONS[name][0], *evaluated)
     raise ExpressionError(f"expected a number, found {node}", node.column)
+
+
+def _apply(node: Node, function: Callable[..., Any], *operands: Any) -> Any:
+    try:
+        return function(*operands)
+    except (ArithmeticError, ValueError, TypeError) as error:  # of numbers, and of odd types
+        raise ExpressionError(str(error), node.column) from error

@@ -21,7 +21,7 @@ from paramctl.init.targets import Target
 from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
-_MASK = re.compile(r"bias|mask")  # of attention, in two dimensions or more
+_NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g")  # of attention; the sizes of weight norm
 _PLAIN = ("strided", "meta")  # layouts of tensors that values can be given
 
 
@@ -145,19 +145,28 @@ class _Planner:
             role = role_of(target)
             if entry.kind == "buffer" and role not in STATISTICS:
                 role = Role.UNKNOWN
-            elif role is Role.UNKNOWN and len(target.shape) > 1 and not _MASK.search(target.leaf):
+            elif (
+                role is Role.UNKNOWN
+                and len(target.shape) > 1
+                and not _NO_WEIGHT.search(target.leaf)
+            ):
                 role = Role.WEIGHT
             self.roles[name] = role
         return role
 
     def _why_kept(self, stored: str) -> str:
         """Return why there is no decision on a parameter."""
-        if any(map(self._is_of_type, self.groups.members(stored))):
-            return "no rule is for it"
-        return f"its layer is not known as {self.layer_type}"
+        if not any(map(self._is_of_type, self.groups.members(stored))):
+            return f"its layer is not known as {self.layer_type}"
+        dtype = self.checkpoint[stored].dtype.name
+        return "no rule is for it" if dtype in FLOATING else f"it is of {dtype}"
 
     def _is_of_type(self, name: str) -> bool:
         return not self.layer_type or self.targets[name].layer == self.layer_type
+
+
+def _may_be_weight(target: Target) -> bool:
+    return len(target.shape) > 1 and not _NO_WEIGHT.search(target.leaf)
 
 
 def _targets(checkpoint: Checkpoint) -> dict[str, Target]:

@@ -29,6 +29,16 @@ def note_draws(checkpoint: AnyCheckpoint, draws: Iterable[Draw], seed: int) -> A
     return replace(checkpoint, metadata=checkpoint.metadata | {KEY: text})
 
 
+def forget_draws(checkpoint: AnyCheckpoint, names: set[str]) -> AnyCheckpoint:
+    """Take parameters that have got other values out of what the metadata says was drawn."""
+    if KEY not in checkpoint.metadata:
+        return checkpoint
+    metadata = {key: value for key, value in checkpoint.metadata.items() if key != KEY}
+    if records := _without(checkpoint.metadata, names):
+        metadata[KEY] = json.dumps(records, ensure_ascii=False)
+    return replace(checkpoint, metadata=metadata)
+
+
 def _without(metadata: Mapping[str, Any], names: set[str]) -> list[dict[str, Any]]:
     """Return the records that the metadata holds, less these parameters."""
     try:

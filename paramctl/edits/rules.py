@@ -76,7 +76,7 @@ def rules_of_scheme(
     if own:
         rules.append(("--scheme", scheme, frozenset({Role.UNKNOWN})))
     return [
-        Rule(f"{option} {text}", address, parse_or_keep(text), roles, is_wanted=False)
+        Rule(f"{option} {text}", address, parse_or_keep(text), roles, is_wanted=roles is WEIGHTS)
         for option, text, roles in rules
         for address in addresses or [""]  # a parameter's own comes before `--bias` of its layer
     ]

@@ -4,9 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from paramctl.addresses import find_nodes, resolve_all
-from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry
+from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.edits.provenance import forget_draws
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
+from paramctl.layers import prefixes
+from paramctl.slices import check_expansion
 
 Part = dict[str, str]  # the parameters of a layer: name below it -> whole name
 
@@ -29,7 +32,7 @@ def tie(checkpoint: AnyCheckpoint, addresses: Sequence[str], keep: str = "") -> 
         )
     kept = _find_kept(nodes, find_nodes(names, keep) if keep else nodes[:1], keep)
     nodes.sort(key=lambda node: node != kept)
-    parts = [_part(checkpoint, node) for node in nodes]
+    parts = _parts(checkpoint, nodes)
     for node, part in zip(nodes, parts, strict=True):
         _check_alike(checkpoint, (nodes[0], parts[0]), (node, part))
     return tie_groups(checkpoint, [[part[suffix] for part in parts] for suffix in parts[0]])
@@ -39,10 +42,14 @@ def tie_groups(checkpoint: AnyCheckpoint, groups: Iterable[Sequence[str]]) -> An
     """Tie each group's names, and what these are tied to, to the first name of the group."""
     entries = dict(checkpoint.entries)
     ties = Groups(checkpoint.aliases)
+    changed = set()
     for group in groups:
+        kept = set(ties.members(group[0]))
         for name in ties.join(group):
             entries[name] = _share(checkpoint.entries[group[0]], entries[name])
-    return _with_ties(checkpoint, entries, ties.aliases())
+            if name not in kept:
+                changed.add(name)
+    return _with_ties(forget_draws(checkpoint, changed), entries, ties.aliases())
 
 
 def untie(checkpoint: AnyCheckpoint, addresses: Collection[str]) -> AnyCheckpoint:
@@ -52,6 +59,7 @@ def untie(checkpoint: AnyCheckpoint, addresses: Collection[str]) -> AnyCheckpoin
         AddressError: an address names nothing.
         UsageError: none of those named is tied.
     """
+    copied: dict[Storage, int] = {}
     ties = Groups(checkpoint.aliases)
     named = resolve_all(checkpoint.entries, addresses) if addresses else checkpoint.aliases
     entries = dict(checkpoint.entries)
@@ -59,6 +67,7 @@ def untie(checkpoint: AnyCheckpoint, addresses: Collection[str]) -> AnyCheckpoin
         if len(ties.members(name)) > 1:
             ties.part(name)
             entries[name] = _own(entries[name])
+            _check_copies(copied, entries[name])
     if ties.aliases() == checkpoint.aliases:
         raise UsageError("nothing to untie", hint="'paramctl ls --ties' lists the ties")
     return _with_ties(checkpoint, entries, ties.aliases())
@@ -78,11 +87,14 @@ def _find_kept(nodes: Sequence[str], found: Sequence[str], keep: str) -> str:
     return found[0]
 
 
-def _part(checkpoint: Checkpoint, node: str) -> Part:
-    if node in checkpoint.entries:
-        return {"": node}
-    below = f"{node}." if node else ""
-    return {name[len(below) :]: name for name in checkpoint.entries if name.startswith(below)}
+def _parts(checkpoint: Checkpoint, nodes: Sequence[str]) -> list[Part]:
+    """Return the parameters of each layer, or a parameter itself under the name ""."""
+    parts: dict[str, Part] = {node: {} for node in nodes}
+    for name in checkpoint:
+        for layer in prefixes(name):
+            if layer in parts:
+                parts[layer][name[len(layer) + 1 :]] = name
+    return [{"": node} if node in checkpoint.entries else parts[node] for node in nodes]
 
 
 def _check_alike(checkpoint: Checkpoint, one: tuple[str, Part], other: tuple[str, Part]) -> None:
@@ -112,6 +124,14 @@ def _describe(entry: Entry) -> str:
 
 def _share(kept: Entry, own: Entry) -> Entry:
     return kept._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
+
+
+def _check_copies(copied: dict[Storage, int], entry: Entry) -> None:
+    """Check that the copies of one storage do not come to far more bytes than there are."""
+    if entry.storage:
+        place = entry.storage._replace(key="")
+        copied[place] = copied.get(place, 0) + entry.nbytes
+        check_expansion(entry, copied[place], entry.storage.nbytes)
 
 
 def _own(entry: Entry) -> Entry:

@@ -5,10 +5,15 @@ from dataclasses import replace
 
 from paramctl.checkpoint import AnyCheckpoint, Entry, Storage
 from paramctl.groups import Groups
+from paramctl.slices import check_expansion
 
 
 def with_values(checkpoint: AnyCheckpoint, changes: Mapping[str, Storage]) -> AnyCheckpoint:
-    """Give parameters, by their stored names, new values: contiguous ones, for all of the group."""
+    """Give parameters, by their stored names, new values: contiguous ones, for all of the group.
+
+    Raises:
+        LimitError: one is expanded to far more bytes than there are.
+    """
     groups = Groups(checkpoint.aliases)
     changed = {
         name: _restore(checkpoint.entries[name], storage)
@@ -24,4 +29,6 @@ def with_values(checkpoint: AnyCheckpoint, changes: Mapping[str, Storage]) -> An
 
 
 def _restore(entry: Entry, storage: Storage) -> Entry:
+    if entry.storage:
+        check_expansion(entry, entry.nbytes, entry.storage.nbytes)
     return entry._replace(storage=storage, offset=0, strides=None, layout="strided")

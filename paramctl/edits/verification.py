@@ -1,6 +1,6 @@
 """Whether values are what a scheme draws: their measured moments against the theoretical ones."""
 
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +32,16 @@ class Moments(NamedTuple):
 
 
 class Deviation(NamedTuple):
-    """A parameter whose values are not what its scheme draws."""
+    """A parameter whose values are not what its scheme draws, or not even finite."""
 
     name: str
     scheme: str
-    theory: tuple[float, float]
+    theory: tuple[float, float] | None
     measured: tuple[float, float]
 
     def __str__(self) -> str:
+        if self.theory is None:
+            return f"'{self.name}' has values that are not finite, by {self.scheme}"
         (mean, std), (measured_mean, measured_std) = self.theory, self.measured
         return (
             f"'{self.name}' has mean {measured_mean:.6g} and std {measured_std:.6g}; "
@@ -60,9 +62,13 @@ def find_deviations(checkpoint: Checkpoint, plan: Plan) -> list[Deviation]:
 
 def _compare(entry: Entry, draw: Draw) -> Deviation | None:
     mean, std = draw.distribution.mean, draw.distribution.std
-    if mean is None or std is None or not entry.numel:
+    if not entry.numel:
         return None
-    moments = measure(entry, mean)
+    moments = measure(entry, mean or 0.0)
+    if mean is None or std is None:
+        if isfinite(moments.variance):
+            return None
+        return Deviation(entry.name, str(draw.rule.scheme), None, (moments.mean, inf))
     if _mean_agrees(moments, mean, std, entry) and _variance_agrees(moments, mean, std, entry):
         return None
     own_variance = moments.variance - (moments.mean - mean) ** 2

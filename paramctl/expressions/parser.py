@@ -73,7 +73,9 @@ class _Parser:
 
     def unexpected(self, expected: str) -> ExpressionError:
         """Return the error that the next word is not what should stand here."""
-        return ExpressionError(f"expected {expected}, found {self.token}", self.token.column)
+        what = f"expected {expected}, found {self.token}"
+        hint = "quote a slice: '0.weight[0]'" if self.token.text == "[" else ""
+        return ExpressionError(what, self.token.column, hint=hint)
 
     def _signed(self) -> Node:
         self.depth += 1

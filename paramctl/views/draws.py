@@ -22,10 +22,10 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
 
 
 def _note(draw: Draw) -> str:
-    """Return the scheme, what mean and std it should have where it is random, and the rule."""
+    """Return the scheme, what std and mean it should have where it is random, and the rule."""
     scheme, mean, std = draw.rule.scheme, draw.distribution.mean, draw.distribution.std
     if scheme and mean is not None and std:
-        return f"{scheme.scheme.name}: mean {mean:.4g}, std {std:.4g} ({draw.rule.text})"
+        return f"{scheme.scheme.name}: std {std:.4g}, mean {mean:.4g} ({draw.rule.text})"
     return f"{scheme} ({draw.rule.text})"
 
 

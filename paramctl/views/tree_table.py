@@ -152,7 +152,9 @@ def _segments(
     yield Segment(_clip(row.label, room), NAME if row.shape else LAYER)
     padding = room - cell_len(row.label)
     for name, width in widths.items():
-        text = _clip(getattr(row, name), width)
+        cell = getattr(row, name)
+        is_said = name == "note" and not cell.startswith("= ")
+        text = _cut(cell, width) if is_said else _clip(cell, width)
         blank = width - cell_len(text)
         left, right = (blank, 0) if columns[name].right else (0, blank)
         padding = max(padding, 0) + len(GAP) + left
@@ -162,6 +164,11 @@ def _segments(
             padding = 0
         padding += right
     yield Segment.line()
+
+
+def _cut(text: str, width: int) -> str:
+    """Leave out the end of a text that is too wide: a note says the most first."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(width - 1, 0)) + "…"
 
 
 def _clip(text: str, width: int) -> str:

@@ -12,7 +12,7 @@ from paramctl.writer.layout import lay_out
 from paramctl.writer.options import Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
 
-__all__ = ["Progress", "Report", "WriteOptions", "save", "stream"]
+__all__ = ["Progress", "Report", "WriteOptions", "check", "save", "stream"]
 
 DEFAULT = WriteOptions()
 
@@ -36,6 +36,15 @@ def save(
     from paramctl.writer.sharded import save_folder  # noqa: PLC0415 (rarely needed)
 
     return save_folder(checkpoint, os.fspath(path), options, progress)
+
+
+def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> None:
+    """Make sure that a model can be written.
+
+    Raises:
+        ParamctlError: it cannot; the class says why.
+    """
+    choose(checkpoint, options)
 
 
 def stream(

@@ -23,10 +23,11 @@ def choose(checkpoint: Checkpoint, options: WriteOptions) -> Contents:
         ParamctlError: an entry cannot be written; names it.
     """
     stored = tuple(entry for name, entry in checkpoint.items() if name not in checkpoint.aliases)
-    check_entries(stored)
+    written = tuple(checkpoint.values()) if options.ties == "copy" else stored
+    check_entries(written)
     notes = _note_overlaps(checkpoint) + _note_namesakes(checkpoint)
     if options.ties == "copy":
-        return Contents(tuple(checkpoint.values()), {}, notes)
+        return Contents(written, {}, notes)
     return Contents(stored, checkpoint.aliases, notes)
 
 

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, Entry, Storage
-from paramctl.errors import LimitError, MalformedError, UsageError
-from paramctl.slices import check_extent, is_row_major
+from paramctl.errors import MalformedError, UsageError
+from paramctl.slices import check_expansion, check_extent, is_row_major
 
 ALIGNMENT = 8
-MAX_SHARED = 1 << 30  # bytes that the views of one small storage may take
-MAX_VIEWS = 4  # times that those of a large one may take it
 
 LAZY = ("strided", "conjugate", "negative", "conjugate-negative")  # what has values of its own
 DATA_ORDER = (
@@ -101,11 +99,7 @@ def check_entries(entries: Iterable[Entry]) -> None:
         if entry.dtype.bits % 8 and not is_row_major(entry):
             raise UsageError(f"'{entry.name}': elements of {entry.dtype.name} cannot be picked")
         shared = sharing[storage] = sharing.get(storage, 0) + entry.nbytes
-        if shared > max(MAX_SHARED, MAX_VIEWS * storage.nbytes):
-            raise LimitError(
-                f"'{entry.name}' of shape {list(entry.shape)} would make {shared} bytes "
-                f"of the {storage.nbytes} that are stored"
-            )
+        check_expansion(entry, shared, storage.nbytes)
 
 
 def storage_of(entry: Entry) -> Storage:

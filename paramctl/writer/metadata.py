@@ -56,7 +56,7 @@ def _as_text(value: Any) -> str:
 
 
 def _add_ties(metadata: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
-    for alias, stored in aliases.items():
+    for alias, stored in sorted(aliases.items()):
         if alias in NO_ALIAS or metadata.setdefault(alias, stored) != stored:
             raise UsageError(
                 f"the tied name '{alias}' has another meaning in the metadata",
