@@ -1,7 +1,8 @@
 """Compare the verbs that change a model with plain torch: `python benchmarks/change.py [BILLIONS]`.
 
 The models are sparse files of zeros that take no disk; what is written does, 2 GB a billion
-parameters. Every row is one run after one that warms up.
+parameters, and all of it is on the disk when a program's time ends, ours and the peer's. Every row
+is one run after one that warms up.
 """
 
 import json
@@ -84,6 +85,7 @@ def main() -> None:
                 script, *more = row.peer
                 peer = [sys.executable, str(HERE / "peers" / script), str(model), str(out), *more]
                 costs = compare(ours, peer, RUNS, on_terminal=False)
+                out.unlink()
                 verdict = TWICE_AS_FAST.verdict(*costs)
                 label = " ".join(row.arguments)
                 table.add_row(

@@ -51,7 +51,8 @@ def _narrow_bfloat16(values: Array) -> Array:
     rounded &= 1
     rounded += 0x7FFF
     rounded += bits
-    narrowed = rounded.view("<u2")[1::2].copy()
+    rounded >>= 16
+    narrowed = rounded.astype("<u2")
     if np.isnan(np.max(flat, initial=0)):
         narrowed[np.isnan(flat)] = QUIET_NAN
     return narrowed.reshape(values.shape)

@@ -172,7 +172,7 @@ def check_parts(scheme: str = "normal") -> None:
 def check_apart(scheme: str = "normal") -> None:
     """Check that parameters, seeds and parts of one parameter have nothing in common."""
     names = ("a.weight", "b.weight", "b.weight2")
-    net = model(*(parameter(name, 1000, 200) for name in names))
+    net = model(*(parameter(name, 1000, 300) for name in names))  # more than a part
     rules = [f"{name}={scheme}" for name in names]
     several = [draw(net, *rules, seed=seed)[name] for seed in (0, 1) for name in names]
     rows = np.array([np.frombuffer(bytes_of(entry), np.float32) for entry in several])

@@ -2,6 +2,7 @@
 
 import sys
 
+from durable import sync
 from safetensors.torch import load_file, save_file
 
 state = load_file(sys.argv[1])
@@ -12,3 +13,4 @@ if "tie" in sys.argv:
 else:
     state["wte.weight"] *= 2
 save_file(state, sys.argv[2], metadata)
+sync(sys.argv[2])

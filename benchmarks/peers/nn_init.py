@@ -3,6 +3,7 @@
 import sys
 
 import torch
+from durable import sync
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -20,3 +21,4 @@ for name, shape in shapes.items():
     else:
         torch.nn.init.normal_(tensor, std=0.02)
 save_file(state, sys.argv[2], {"format": "pt"})
+sync(sys.argv[2])

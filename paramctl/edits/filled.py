@@ -13,7 +13,7 @@ from paramctl.narrowing import narrow
 from paramctl.sources import Source
 
 _whole = Lock()  # one at a time: LAPACK has threads of its own, which get in one another's way
-PART = 1 << 17  # elements that are drawn and narrowed at a time: they stay in the cache
+PART = 1 << 18  # elements that are drawn and narrowed at a time: they stay in the cache
 
 
 class Filled(Source):

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 
 from paramctl.init.namespaces import Array, convert, namespace
 
-SCRATCH = 3  # float32 arrays of the size of their own that the functions here work in
+SCRATCH = 4  # float32 arrays of the size of their own that the functions here work in
 
+STEP = 1 << 16  # normals whose centre is worked on at a time: more leave a core's cache
 SPLIT = 55 / 64  # of u^2, u = 2 p - 1: the tails lie beyond
 BASE = 1.75  # not far from z / u in the centre, nor from z near it: the rest needs fewer bits
 CENTRE_ABOVE = (-6.5936375, 22.14551, -11.717896, 0.5856005, 0.18412927)
@@ -35,7 +36,8 @@ TAIL_ABOVE = (1.4621842673e-05, 0.019178501229, 0.73305472431, 4.0771473015, 2.8
 TAIL_BELOW = (0.0031155057555, 0.18312831926, 1.7240291547, 3.1284423894, 1.0)
 """s - |z|, a quotient of polynomials in s, which may go up to 38: to tails of 1e-307."""
 
-LARGEST = 0x7FFFFFFF  # size of a word
+LARGEST, SIGN = 0x7FFFFFFF, -0x80000000  # the bits of a word that are its size, and its sign
+FIRST_IN_TAIL = 1_990_770_624  # the least size of which u^2 in float32 is more than SPLIT
 HALF_ROOT = 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
 MANTISSA = 52  # bits of the mantissa of a float64
 LN2 = 0.6931471805599453
@@ -48,13 +50,19 @@ def fill_normals(out: Array, words: Array, scratch: Array) -> None:
     (a + 1/2) 2^-31 of all normals are smaller.
     """
     xp = namespace(out)
-    sizes = words.view(xp.int32) & LARGEST
+    words, bits = words.view(xp.int32), out.view(xp.int32)
+    sizes = scratch[-1, : len(out)].view(xp.int32)
+    xp.bitwise_and(words, LARGEST, out=sizes)
     out[:] = sizes
     out += 0.5
     out *= 2.0**-31
-    tail = _fill_centre(out, scratch)
+    step = STEP if xp.__name__ == "numpy" else len(out)
+    for begin in range(0, len(out), step):
+        _fill_centre(out[begin : begin + step], scratch)
+    tail = sizes >= FIRST_IN_TAIL
     out[tail] = _tail_sizes(LARGEST - sizes[tail])
-    xp.copysign(out, words.view(xp.float32), out=out)
+    xp.bitwise_and(words, SIGN, out=sizes)
+    bits |= sizes
 
 
 def _tail_sizes(larger: Array) -> Array:
@@ -85,7 +93,7 @@ def fill_cut_normals(out: Array, words: Array, below: float, share: float, scrat
     signed = words.view(xp.int32)
     wide = scratch[:2].reshape(-1).view(xp.float64)[: len(out)]
     out[:] = shares_of(signed, 2 * below - 1, 2 * share, wide)
-    tail = _fill_centre(out, scratch)
+    tail = xp.where(_fill_centre(out, scratch) > 0)[0]
     out[tail] = convert(_tail(shares_of(signed[tail], below, share)), "float32")
 
 
@@ -99,9 +107,9 @@ def shares_of(signed: Array, low: float, width: float, out: Array = None) -> Arr
 
 
 def _fill_centre(u: Array, scratch: Array) -> Array:
-    """Turn each u = 2 p - 1 into its normal; return the places where it lies in a tail instead."""
+    """Turn each u = 2 p - 1 into its normal, where u^2 - SPLIT, which is returned, is below 0."""
     xp = namespace(u)
-    y, numerator, denominator = scratch[:, : len(u)]
+    y, numerator, denominator = scratch[:3, : len(u)]
     xp.multiply(u, u, out=y)
     y -= SPLIT
     _polynomial(CENTRE_ABOVE, y, numerator)
@@ -109,7 +117,7 @@ def _fill_centre(u: Array, scratch: Array) -> Array:
     numerator /= denominator
     numerator += BASE
     u *= numerator
-    return xp.where(y > 0)[0]
+    return y
 
 
 def _tail(p: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from paramctl.init import philox
 from paramctl.init.namespaces import Array
 
-CHUNK = 1 << 17  # words worked on at a time: more leave the cache, fewer wait for Python's lock
+CHUNK = 1 << 18  # words worked on at a time: more leave the cache, fewer wait for Python's lock
 DEVICE_CHUNK = 1 << 22  # the same on other devices, where it is the calls that cost
 
 
