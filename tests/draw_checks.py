@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from drawn import bytes_of, draw, draw_by, drawn, model, parameter, values_of
+from drawn import bytes_at_once, bytes_of, draw, draw_by, drawn, model, parameter, values_of
 from scipy.special import kolmogorov, ndtr  # type: ignore[import-untyped]
 
 from paramctl.checkpoint import Checkpoint, Entry
@@ -175,7 +175,7 @@ def check_apart(scheme: str = "normal") -> None:
     net = model(*(parameter(name, 1000, 300) for name in names))  # more than a part
     rules = [f"{name}={scheme}" for name in names]
     several = [draw(net, *rules, seed=seed)[name] for seed in (0, 1) for name in names]
-    rows = np.array([np.frombuffer(bytes_of(entry), np.float32) for entry in several])
+    rows = np.array([np.frombuffer(bytes_at_once(entry), np.float32) for entry in several])
     rows = rows.reshape(2 * len(rows), -1)  # halves count for themselves
     correlations = np.corrcoef(rows) - np.eye(len(rows))
     assert abs(correlations).max() * sqrt(rows.shape[1]) < SIGMAS

@@ -58,6 +58,12 @@ def bytes_of(entry: Entry) -> bytes:
     return b"".join(map(bytes, arrays.raw(entry)))
 
 
+def bytes_at_once(entry: Entry) -> bytes:
+    """Return the bytes of all of an entry's storage, asked for in one piece."""
+    assert entry.storage is not None
+    return entry.storage.source.read(0, entry.nbytes)
+
+
 def drawn(entry: Entry, scheme: str, seed: int = 0) -> Any:
     """Return the values that a scheme draws for one parameter."""
     return values_of(draw(model(entry), f"{entry.name}={scheme}", seed=seed)[entry.name])
