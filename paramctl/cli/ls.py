@@ -1,21 +1,22 @@
 """`paramctl ls`: list a model's parameters."""
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
-from paramctl.cli.listing import Listing
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ListingFormat, ModelAndLayers, Reading
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.groups import Groups
 from paramctl.views import text
-from paramctl.views.rows import make_rows, total
+from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
+
+if TYPE_CHECKING:
+    from paramctl.cli.listing import Listing
 
 EXAMPLES = """
 $ paramctl ls sample_models/rgnet.pt
@@ -90,16 +91,15 @@ def run(
         raise UsageError(f"--depth is of a tree, this is {form}", hint="add --format tree")
     checkpoint, addresses = open_model(environment, arguments, reading)
     with blaming(checkpoint.file):
-        names = resolve_all(checkpoint.entries, addresses)
+        names = _choose(checkpoint, addresses)
     if ties:
         names = list_tied(checkpoint, names)
     rows = sort_rows(make_rows(checkpoint, names), sort)
-    listing = Listing(environment, checkpoint, rows)
     match form:
         case ListingFormat.TREE:
-            listing.write_tree(depth, sort, fold=not no_fold)
+            _listing(environment, checkpoint, rows).write_tree(depth, sort, fold=not no_fold)
         case ListingFormat.TABLE:
-            listing.write_table()
+            _listing(environment, checkpoint, rows).write_table()
         case ListingFormat.TSV:
             environment.write_lines(text.tsv_lines(rows))
         case ListingFormat.JSON:
@@ -110,6 +110,20 @@ def run(
             environment.write_lines(text.name_lines(rows))
     if checkpoint.complaints:
         raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+
+
+def _choose(checkpoint: Checkpoint, addresses: list[str]) -> list[str]:
+    if not addresses:
+        return list(checkpoint)
+    from paramctl.addresses import resolve_all  # noqa: PLC0415 (not on the way of a bare listing)
+
+    return resolve_all(checkpoint.entries, addresses)
+
+
+def _listing(environment: Environment, checkpoint: Checkpoint, rows: Sequence[Row]) -> "Listing":
+    from paramctl.cli.listing import Listing  # noqa: PLC0415 (only for people)
+
+    return Listing(environment, checkpoint, rows)
 
 
 def list_tied(checkpoint: Checkpoint, names: Iterable[str]) -> list[str]:
