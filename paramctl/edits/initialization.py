@@ -145,11 +145,7 @@ class _Planner:
             role = role_of(target)
             if entry.kind == "buffer" and role not in STATISTICS:
                 role = Role.UNKNOWN
-            elif (
-                role is Role.UNKNOWN
-                and len(target.shape) > 1
-                and not _NO_WEIGHT.search(target.leaf)
-            ):
+            elif role is Role.UNKNOWN and _may_be_weight(target):
                 role = Role.WEIGHT
             self.roles[name] = role
         return role
