@@ -1,5 +1,6 @@
 """Compare `paramctl ls` with its peers, side by side: `python benchmarks/ls.py`."""
 
+import compileall
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from measuring import Budget, Cost, compare
 from rich.console import Console
 from rich.table import Table
+
+import paramctl
 
 HERE = Path(__file__).parent
 PARAMCTL = str(Path(sys.executable).with_name("paramctl"))
@@ -62,7 +65,12 @@ def cells(row: Row, ours: Cost, theirs: Cost) -> Sequence[str]:
 
 
 def main() -> None:
-    """Make the models, measure every row, print the table."""
+    """Make the models, measure every row, print the table.
+
+    The package is compiled first, as pip does when it installs one: in a checkout it may not be,
+    where PYTHONDONTWRITEBYTECODE is set, and every start would compile it anew.
+    """
+    compileall.compile_dir(Path(paramctl.__file__).parent, quiet=1)
     table = Table(*COLUMNS)
     with tempfile.TemporaryDirectory() as name:
         subprocess.run([sys.executable, str(HERE / "inputs.py"), name], check=True)
