@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from program import PARAMCTL, paramctl
 from safetensors_rows import header, tensor
@@ -160,7 +160,8 @@ def test_what_bash_is_given_is_the_name_to_bash(names: list[tuple[str, str]]) ->
 
 
 @settings(max_examples=100)
-@given(st.text("ab \\'\"~", max_size=20))
+@given(st.text("ab \\'\"~/", max_size=20))
+@example("''~ ~'' ~/'' ~\\a ")
 def test_words_are_those_that_bash_makes_of_a_line(text: str) -> None:
     line = split_line(f"{text}b")
     assert words_of_bash(f"{text}b{line.quote}") == line.words

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from paramctl.dtypes import BY_NAME
 from paramctl.narrowing import FLOATING, can_hold, narrow
 
-SIXTEEN_BITS = [name for name in FLOATING if BY_NAME[name].bits == 16]
-EIGHT_BITS = [name for name in FLOATING if BY_NAME[name].bits == 8]
+SIXTEEN_BITS = [name for name in sorted(FLOATING) if BY_NAME[name].bits == 16]
+EIGHT_BITS = [name for name in sorted(FLOATING) if BY_NAME[name].bits == 8]
 
 
 def bits(tensor: torch.Tensor) -> np.ndarray:

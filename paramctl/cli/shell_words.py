@@ -23,6 +23,7 @@ _WITHIN_DOUBLE = re.compile(
     | (?P<unknown>[$`])""",
     re.VERBOSE,
 )
+_HOME = re.compile(r"""~[^/\\'"$]*(?:/|$)""")
 _SPECIAL = re.compile(r"([^\w.,:/@%+=-])")
 
 
@@ -43,23 +44,25 @@ def split_line(line: str) -> Line:
     Raises:
         NotUnderstoodError: there is more in it than words.
     """
-    words, quote = [""], ""
-    home = False  # the word begins with a bare ~
+    words, typed, quote = [""], [""], ""
     for part in _PART.finditer(line.lstrip(" \t\n")):
         if part["space"] is not None:
-            words[-1] = os.path.expanduser(words[-1]) if home else words[-1]
             words.append("")
-        home = part[0] == "~" if not words[-1] else home
+            typed.append("")
+            continue
         words[-1] += _unquote(part)
+        typed[-1] += part[0]
         quote = _open_quote(part)
-    words[-1] = os.path.expanduser(words[-1]) if home else words[-1]
-    return Line(words, quote)
+    return Line(list(map(_expand_home, words, typed)), quote)
+
+
+def _expand_home(word: str, typed: str) -> str:
+    """Put a folder in the place of `~` and `~user`; nothing of them may be quoted."""
+    return os.path.expanduser(word) if _HOME.match(typed) else word
 
 
 def _unquote(part: re.Match[str]) -> str:
     kind, text = next((kind, text) for kind, text in part.groupdict().items() if text is not None)
-    if kind == "space":
-        return ""
     if kind == "double":
         return _WITHIN_DOUBLE.sub(_unquote, text)
     if kind in ("name", "braced"):
