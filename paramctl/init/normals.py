@@ -59,7 +59,7 @@ def fill_normals(out: Array, words: Array, scratch: Array) -> None:
     step = STEP if xp.__name__ == "numpy" else len(out)
     for begin in range(0, len(out), step):
         _fill_centre(out[begin : begin + step], scratch)
-    tail = sizes >= FIRST_IN_TAIL
+    tail = xp.where(sizes >= FIRST_IN_TAIL)[0]
     out[tail] = _tail_sizes(LARGEST - sizes[tail])
     xp.bitwise_and(words, SIGN, out=sizes)
     bits |= sizes
