@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import cache
 
 from paramctl.init.targets import Target
 
@@ -72,11 +73,7 @@ _BIAS = re.compile(r"bias|^b(?=\d|_|$)|^beta$", re.IGNORECASE)
 
 def kind_of(target: Target) -> Kind:
     """Return the family of the layer that a parameter belongs to."""
-    layer = target.layer.rpartition(".")[2]
-    for kind, pattern in _CLASSES.items():
-        if re.fullmatch(pattern, layer):
-            return kind
-    return _kind_by_names(target)
+    return _kind_of_class(target.layer.rpartition(".")[2]) or _kind_by_names(target)
 
 
 def role_of(target: Target) -> Role:
@@ -93,6 +90,11 @@ def role_of(target: Target) -> Role:
     if rank == 1 and kind is Kind.NORM and _NORM_WEIGHT.fullmatch(target.leaf):
         return Role.NORM_WEIGHT
     return Role.UNKNOWN
+
+
+@cache
+def _kind_of_class(name: str) -> Kind | None:
+    return next((kind for kind, each in _CLASSES.items() if re.fullmatch(each, name)), None)
 
 
 def _kind_by_names(target: Target) -> Kind:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.writer import metadata
-from paramctl.writer.blocks import Crew
 from paramctl.writer.contents import choose
+from paramctl.writer.crew import Crew
 from paramctl.writer.files import save_file
 from paramctl.writer.layout import lay_out
 from paramctl.writer.options import Report, WriteOptions

@@ -6,8 +6,8 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.errors import FileError
 from paramctl.writer import metadata
 from paramctl.writer.atomic import Drafts
-from paramctl.writer.blocks import Crew
 from paramctl.writer.contents import choose
+from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder
 from paramctl.writer.interrupts import Interrupts
 from paramctl.writer.layout import lay_out

@@ -9,8 +9,8 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.errors import FileError, UsageError
 from paramctl.writer import metadata
 from paramctl.writer.atomic import Drafts
-from paramctl.writer.blocks import Crew
 from paramctl.writer.contents import choose
+from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder, naming
 from paramctl.writer.interrupts import Interrupts
 from paramctl.writer.layout import Layout, lay_out

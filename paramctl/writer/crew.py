@@ -1,0 +1,112 @@
+"""The crew that writes: threads that compute blocks, and one that writes them, in order.
+
+A few blocks are in memory at a time, whatever the size of the model.
+"""
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from paramctl.sources import Source
+from paramctl.writer.blocks import Block, cut
+from paramctl.writer.layout import Layout
+from paramctl.writer.progress import Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+LOOK_AHEAD = 1 << 26  # bytes that are begun before they are written
+MAX_THREADS = 8
+MAX_OPEN = 8  # sources whose descriptors and caches are kept
+
+Sink = Callable[[bytes], object]
+"""Is called with the bytes to write, in order."""
+
+
+class Crew:
+    """The threads that compute blocks, and the one that writes them: the caller's.
+
+    `total` is what there is to write, of one file or several.
+    """
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._done, self._total = 0, total
+        self._threads = min(MAX_THREADS, os.cpu_count() or 1)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: deque[tuple[Block, Future[bytes] | None]] = deque()
+        self._ahead = self._computing = 0
+        self._open: OrderedDict[int, Source] = OrderedDict()
+
+    def write(self, layout: Layout, sink: Sink) -> None:
+        """Write a file.
+
+        Raises:
+            ParamctlError: a source or the sink cannot do its part.
+        """
+        sink(layout.header)
+        self._advance(len(layout.header))
+        try:
+            for block in cut(layout.entries):
+                self._start(block)
+                while self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads:
+                    self._finish(sink)
+            while self._pending:
+                self._finish(sink)
+            for source in self._open.values():
+                source.check_unchanged()
+        finally:
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let go of threads and sources, also of those whose turn has not come."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        waiting = (piece.source for block, _ in self._pending for piece in block.pieces)
+        for source in (*self._open.values(), *waiting):
+            source.release()
+        self._open.clear()
+        self._pending.clear()
+        self._ahead = self._computing = 0
+
+    def _start(self, block: Block) -> None:
+        """Have a block computed; what is only copied or must be read in order waits its turn."""
+        future = None
+        if block.is_computed:
+            self._pool = self._pool or self._hire()
+            future = self._pool.submit(block.read)
+            self._computing += 1
+        self._pending.append((block, future))
+        self._ahead += block.nbytes
+
+    def _hire(self) -> "ThreadPoolExecutor":
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (copies need none)
+
+        return ThreadPoolExecutor(self._threads, "paramctl-block")
+
+    def _finish(self, sink: Sink) -> None:
+        """Write the block whose turn it is."""
+        block, future = self._pending[0]
+        data = future.result() if future else block.read()
+        for piece in block.pieces:
+            self._use(piece.source)
+        self._pending.popleft()
+        self._ahead -= len(data)
+        self._computing -= future is not None
+        sink(data)
+        self._advance(len(data))
+
+    def _use(self, source: Source) -> None:
+        """Note that a source is used, and let go of the one that was not for the longest time."""
+        self._open[id(source)] = source
+        self._open.move_to_end(id(source))
+        if len(self._open) > MAX_OPEN:
+            _, unused = self._open.popitem(last=False)
+            unused.check_unchanged()
+            unused.release()
+
+    def _advance(self, nbytes: int) -> None:
+        self._done += nbytes
+        self._progress(self._done, self._total)
