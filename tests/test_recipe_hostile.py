@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from program import paramctl
 from states import checkpoint_of
 
+from paramctl.documents import MAX_DEPTH, read_document
 from paramctl.edits.initialization import plan
-from paramctl.edits.recipes import load_recipe
-from paramctl.edits.recipes.documents import MAX_DEPTH, MAX_SIZE, read_document
-from paramctl.edits.recipes.recipe import read_rules
+from paramctl.edits.recipes import MAX_SIZE, load_recipe
+from paramctl.edits.recipes.recipe import MAX_NODES, read_rules
 from paramctl.errors import ParamctlError, UsageError
 from paramctl.views.escaping import escape
 
@@ -22,11 +22,11 @@ SIGNS = " \n\t-?:,[]{}&*!|>'\"%@`#~<ab1.\0\x85\u2028\ufeff\ud7ff"
 AS_A_USER = ("G01", "G05", "G06", "G08-tab", "G17", "large", "entities")
 
 HOSTILE = [
-    Row("G01", b"rules: !!python/object/apply:os.getcwd []", 2, "a tag, which a recipe has not"),
+    Row("G01", b"rules: !!python/object/apply:os.getcwd []", 2, "a tag, which is not allowed"),
     Row("G01-key", b"!!python/name:os.getcwd : []", 2, "(line 1, column 1)"),
     Row("G02", b"rules: []\nvars: {a: 1,\n  a: 2}", 2, "'a' comes twice (line 3, column 3)"),
-    Row("G04", b"rules: &a [*a]", 2, "a tag, which a recipe has not (line 1, column 8)"),
-    Row("G05", b"rules: [" + b"{<<: *a}," * 5_000 + b"]", 2, "an alias, which a recipe has not"),
+    Row("G04", b"rules: &a [*a]", 2, "a tag, which is not allowed (line 1, column 8)"),
+    Row("G05", b"rules: [" + b"{<<: *a}," * 5_000 + b"]", 2, "an alias, which is not allowed"),
     Row("G06", b"rules: " + b"[" * 20_000, 2, "nested more than 64 deep (line 1, column 71)"),
     Row("G06-block", b"- " * 20_000, 2, "nested more than 64 deep"),
     Row("G06-map", b"{a: " * 10_000, 2, "nested more than 64 deep"),
@@ -102,9 +102,9 @@ def test_any_text_is_a_recipe_or_an_error_of_the_user_s(text: str) -> None:
 
 def test_a_depth_that_is_allowed_is_read() -> None:
     nested = "[" * MAX_DEPTH + "]" * MAX_DEPTH
-    assert isinstance(read_document(nested.encode()), yaml.SequenceNode)
+    assert isinstance(read_document(nested.encode(), MAX_NODES), yaml.SequenceNode)
     with pytest.raises(UsageError, match="nested more than 64 deep"):
-        read_document(f"[{nested}]".encode())
+        read_document(f"[{nested}]".encode(), MAX_NODES)
 
 
 def test_a_python_file_is_not_run(tmp_path: Path) -> None:

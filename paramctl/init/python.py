@@ -1,38 +1,19 @@
 """Values that a user's own function makes."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from paramctl.errors import ParamctlError, UsageError
+from paramctl.errors import UsageError
 from paramctl.init.targets import Target
 from paramctl.init.whole import Whole
+from paramctl.user_code import blaming_user
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from paramctl.init.streams import Stream
-
-_one_at_a_time = RLock()  # as users expect of their code, and standard output is one for all
-
-
-@contextmanager
-def blaming_user(origin: str) -> Iterator[None]:
-    """Make an error of ours of whatever a user's code raises, and say where it comes from.
-
-    What it prints goes to standard error: standard output may be a model.
-    """
-    try:
-        with _one_at_a_time, redirect_stdout(sys.stderr):
-            yield
-    except ParamctlError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{origin} raised {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)

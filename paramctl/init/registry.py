@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from paramctl.errors import UsageError
 from paramctl.expressions.quoting import closest
-from paramctl.init.python import blaming_user
 from paramctl.init.scheme import Scheme
 from paramctl.init.schemes import default, plain, scaled, structured
 from paramctl.init.users import adopt
+from paramctl.user_code import blaming_user
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -6,20 +6,15 @@ model file leads here.
 """
 
 import inspect
-import sys
 from collections.abc import Callable
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from paramctl.errors import UsageError
-from paramctl.expressions.quoting import closest
 from paramctl.init.distributions import Distribution
-from paramctl.init.python import Python, blaming_user
+from paramctl.init.python import Python
 from paramctl.init.scheme import Function, Scheme, read_parameters
 from paramctl.init.targets import Target
+from paramctl.user_code import blaming_user, load_function
 
 
 def load_scheme(file: str, name: str) -> Scheme:
@@ -28,13 +23,7 @@ def load_scheme(file: str, name: str) -> Scheme:
     Raises:
         UsageError: there is no such file or function, or the file's code fails.
     """
-    if not Path(file).is_file():
-        raise UsageError(f"no file '{file}'")
-    found = vars(_load_module(str(Path(file).resolve()), file))
-    if name not in found:
-        functions = [name for name, value in found.items() if callable(value)]
-        raise UsageError(f"'{file}' has no '{name}'", hint=closest(name, functions))
-    return adopt(found[name], f"{file}:{name}", f"{file}:{name}")
+    return adopt(load_function(file, name), f"{file}:{name}", f"{file}:{name}")
 
 
 def adopt(function: Any, name: str, origin: str) -> Scheme:
@@ -81,15 +70,3 @@ def _guard(function: Function, origin: str) -> Function:
         return distribution
 
     return guarded
-
-
-@cache
-def _load_module(path: str, file: str) -> ModuleType:
-    spec = spec_from_file_location(path, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"'{file}' is no Python file")
-    module = module_from_spec(spec)
-    sys.modules[path] = module  # dataclasses look their module up
-    with blaming_user(file):
-        spec.loader.exec_module(module)
-    return module

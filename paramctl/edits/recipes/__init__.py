@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.edits.recipes.documents import MAX_SIZE
 from paramctl.edits.recipes.recipe import read_rules
 from paramctl.edits.rules import Rule
 from paramctl.errors import FileError, LimitError, UsageError, blaming
 from paramctl.expressions.quoting import closest
 
+MAX_SIZE = 65_536  # bytes
 FOLDER = Path(__file__).parent / "builtin"
 SUFFIX = ".yaml"
 SUFFIXES = (SUFFIX, ".yml", ".json")

@@ -20,7 +20,7 @@ import yaml
 
 from paramctl.addresses import find_nodes
 from paramctl.checkpoint import Checkpoint
-from paramctl.edits.recipes.documents import (
+from paramctl.documents import (
     error_at,
     placing,
     read_document,
@@ -38,6 +38,7 @@ from paramctl.init.language import BoundScheme, names_a_file
 from paramctl.init.targets import Layout
 
 PARTS = ("source", "vars", "rules")
+MAX_NODES = 2_000  # hundreds of rules, parsed in a fraction of a second
 OPTIONS = ("fan", "layout", "split")
 LAYOUTS: Mapping[str, Layout] = {"out_in": "out_in", "in_out": "in_out"}
 
@@ -50,7 +51,7 @@ def read_rules(data: bytes, name: str, checkpoint: Checkpoint) -> list[Rule]:
     Raises:
         UsageError: something in it is wrong; says at which line and column.
     """
-    root = read_document(data)
+    root = read_document(data, MAX_NODES)
     parts = read_mapping(root, "a recipe", PARTS)
     if "source" in parts:
         read_text(parts["source"], "the source")

@@ -6,7 +6,7 @@ import yaml
 
 from paramctl.addresses import find_nodes
 from paramctl.checkpoint import Checkpoint
-from paramctl.edits.recipes.documents import error_at, placing, read_mapping, read_text
+from paramctl.documents import error_at, placing, read_mapping, read_text
 from paramctl.errors import ExpressionError, NoMatchError
 from paramctl.expressions.evaluation import CONSTANTS, FUNCTIONS, evaluate_number
 from paramctl.expressions.parser import parse

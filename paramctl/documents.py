@@ -1,4 +1,4 @@
-"""YAML as far as recipes need it: mappings, lists and texts, each with its line and column.
+"""YAML as recipes and specs need it: mappings, lists and texts, each with its line and column.
 
 Nothing is constructed. A scalar is its text, so `no`, `2020-13-45` and `0.10` are what they look
 like; tags, anchors and aliases are refused, and so are keys that come twice.
@@ -14,8 +14,6 @@ from yaml.reader import ReaderError
 from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
-MAX_SIZE = 65_536  # bytes
-MAX_NODES = 2_000  # hundreds of rules, parsed in a fraction of a second
 MAX_DEPTH = 64
 _STAR = "what begins with * needs quotes"
 _HINTS = {
@@ -24,15 +22,15 @@ _HINTS = {
 }
 
 
-def read_document(data: bytes) -> yaml.Node:
-    """Return the root of the one document in `data`.
+def read_document(data: bytes, max_nodes: int) -> yaml.Node:
+    """Return the root of the one document in `data`, of at most so many keys and values.
 
     Raises:
         UsageError: it is not the YAML described above; says at which line and column.
     """
     text = _decode(data)
     try:
-        root = yaml.compose(text, _Loader)
+        root = _Loader(text, max_nodes).get_single_node()
     except ReaderError as error:
         line = text.count("\n", 0, error.position)
         column = error.position - text.rfind("\n", 0, error.position) - 1
@@ -121,21 +119,22 @@ def _offset(node: yaml.ScalarNode, column: int) -> int:
 class _Loader(yaml.BaseLoader):
     """Composes nodes and makes no objects of them."""
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, max_nodes: int) -> None:
         super().__init__(stream)
+        self.max_nodes = max_nodes
         self.depth = self.nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose what comes next, unless it is more than a recipe needs."""
+        """Compose what comes next, unless it is more than a document needs."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _refusal(event, f"an alias, which a recipe has not; {_STAR}")
+            raise _refusal(event, f"an alias, which is not allowed; {_STAR}")
         if event.anchor or event.tag:
-            raise _refusal(event, "an anchor or a tag, which a recipe has not")
+            raise _refusal(event, "an anchor or a tag, which is not allowed")
         if self.depth == MAX_DEPTH:
             raise _refusal(event, f"nested more than {MAX_DEPTH} deep")
-        if self.nodes == MAX_NODES:
-            raise _refusal(event, f"more than {MAX_NODES:,} keys and values")
+        if self.nodes == self.max_nodes:
+            raise _refusal(event, f"more than {self.max_nodes:,} keys and values")
         self.nodes += 1
         self.depth += 1
         node = super().compose_node(parent, index)

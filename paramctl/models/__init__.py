@@ -1,0 +1,1 @@
+"""Models described rather than saved: specs, factories, configurations."""
