@@ -1,6 +1,6 @@
 """A checkpoint: a lazy, ordered mapping from parameter names to entries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -101,6 +101,8 @@ class Checkpoint(Mapping[str, Entry]):
         others: the other parts of a nested checkpoint -> what each is, in a few words.
         foreign: the classes and functions named in the file that a loader would import and run.
         complaints: what is wrong with the file though it can be listed.
+        build: makes the `torch.nn.Module` on a device, with PyTorch's own values, where it is known
+            how; None else.
     """
 
     file: str
@@ -115,6 +117,7 @@ class Checkpoint(Mapping[str, Entry]):
     others: dict[str, str] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
+    build: Callable[[str], Any] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"
