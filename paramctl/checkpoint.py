@@ -11,6 +11,8 @@ from paramctl.sources import Source
 
 MAX_HEADER_BYTES = 100_000_000  # the most that the safetensors format allows
 Kind = Literal["parameter", "buffer"]
+PLANNED = "planned"  # the layout of a parameter that a spec describes: it has no values yet
+PLAIN = ("strided", PLANNED)
 
 
 class Storage(NamedTuple):
@@ -31,10 +33,10 @@ class Entry(NamedTuple):
     """What a parameter is and where it lies; holds no values and knows no numpy and no torch.
 
     `offset` and `strides` count elements, from the storage's start; `strides` None is row-major
-    and contiguous. `layout` is `strided` for a plain tensor, else says what it is (`sparse_coo`,
-    `quantized`, `meta`, `missing`, ...), and `parts` are then the plain tensors it is made of.
-    `kind` and `requires_grad` are None where the file does not know. `subclass` names the class of
-    a tensor that is more than a `torch.Tensor`.
+    and contiguous. `layout` is `strided` for a plain tensor, `planned` for one that has no values
+    yet, else says what it is (`sparse_coo`, `quantized`, `meta`, `missing`, ...), and `parts` are
+    then the plain tensors it is made of. `kind` and `requires_grad` are None where the file does
+    not know. `subclass` names the class of a tensor that is more than a `torch.Tensor`.
     """
 
     name: str
@@ -61,7 +63,7 @@ class Entry(NamedTuple):
     @property
     def nbytes(self) -> int:
         """The bytes that its values take, packed; of the parts where it is made of some."""
-        if self.layout == "strided":
+        if self.layout in PLAIN:
             return (self.numel * self.dtype.bits + 7) // 8
         return sum(part.nbytes for part in self.parts)
 

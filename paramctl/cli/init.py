@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from paramctl.addresses import resolve_all
-from paramctl.checkpoint import Checkpoint
+from paramctl.checkpoint import PLANNED, Checkpoint
 from paramctl.cli.devices import Computing
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
@@ -43,6 +43,7 @@ $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl
 2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
 tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
+NEW = "default"  # the scheme of what has no values yet and no other rule: PyTorch's own
 MAX_NAMED = 5  # parameters that a note names
 
 
@@ -129,7 +130,8 @@ class Choosing(NamedTuple):
         """
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
-        if not (self.scheme or self.rule or self.recipe):
+        is_new = any(entry.layout == PLANNED for entry in checkpoint.entries.values())
+        if not (self.scheme or self.rule or self.recipe or is_new):
             raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
         if (addresses or self.bias or self.norm) and not self.scheme:
             raise UsageError("addresses, --bias and --norm go with --scheme")
@@ -137,6 +139,8 @@ class Choosing(NamedTuple):
         rules += self._rules_of_recipe(checkpoint)
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
+        if is_new:
+            rules += [rule._replace(is_wanted=False) for rule in rules_of_scheme(NEW, [])]
         return rules
 
     def _rules_of_recipe(self, checkpoint: Checkpoint) -> "list[Rule]":

@@ -7,10 +7,13 @@ from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.cli.environment import STDIN, Environment
 from paramctl.cli.options import Reading
 from paramctl.errors import FileError, ParamctlError, UnsafeError, UsageError, blaming
-from paramctl.formats import open_checkpoint, read_checkpoint
+from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
 
-MODEL_SUFFIXES = (".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz")
+MODEL_SUFFIXES = (
+    *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz"),
+    *(".yaml", ".yml"),
+)
 STDIN_NAME = "<stdin>"
 MAX_GLOBALS = 8
 
@@ -46,7 +49,7 @@ def _find_model(
         raise UsageError("an empty argument", hint="name a file, '-' or an address")
     if first == "-":
         return _read_stdin(environment, options), rest
-    if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES)):
+    if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES) or names_factory(first)):
         return open_checkpoint(first, options), rest
     if os.sep in first or first.endswith(MODEL_SUFFIXES):
         return _read_for(first, environment, options), arguments

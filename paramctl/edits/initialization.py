@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from paramctl.addresses import Resolver
-from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
@@ -22,7 +22,7 @@ from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
 _NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g")  # of attention; the sizes of weight norm
-_PLAIN = ("strided", "meta")  # layouts of tensors that values can be given
+_FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given
 
 
 def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") -> Plan:
@@ -184,7 +184,7 @@ def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:
         TargetError: it cannot fill it.
     """
     assert rule.scheme is not None  # noqa: S101 (what its caller says, for the type checker)
-    if entry.layout not in _PLAIN:
+    if entry.layout not in _FILLABLE:
         raise target.error(f"is {entry.layout}: it cannot be initialized")
     distribution = rule.scheme.distribution(target)
     if entry.dtype.name not in FLOATING and not _is_count(entry, distribution):

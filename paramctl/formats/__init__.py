@@ -1,23 +1,34 @@
 """Every way from bytes to a checkpoint, chosen by what the bytes are, never by a file's name."""
 
 import os
+import re
+from functools import partial
+from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import UsageError, blaming
 from paramctl.formats.sniffing import find_reader
+from paramctl.models.spec import KEY
 from paramctl.sources import Source, open_path
 
 DEFAULT = ReadOptions()
+FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
 NESTED = ("torch zip", "torch legacy")  # formats whose files hold parts by keys
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Checkpoint:
-    """Open a model: a file in any known format, or a folder that holds one.
+    """Open a model: a file in any known format, a folder that holds one, or a factory.
+
+    A factory is the user's own code, `file.py:name` or `package.module:name(width=64)`.
 
     Raises:
         ParamctlError: it cannot be opened or is malformed; the class says which.
     """
     path = os.fspath(path)
+    if names_factory(path) and not os.path.lexists(path):
+        from paramctl.models.factories import open_factory  # noqa: PLC0415 (loads torch)
+
+        return open_factory(path)
     if os.path.isdir(path):
         from paramctl.formats.folders import find_model_file  # noqa: PLC0415 (rarely needed)
 
@@ -30,7 +41,28 @@ def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoin
     with blaming(source.name):
         checkpoint = find_reader(source)(source, options)
         source.check_unchanged()
+        _find_spec(checkpoint)
         if options.key and checkpoint.format not in NESTED:
             raise UsageError(f"{checkpoint.format} holds no keys, so no '{options.key}'")
     source.release()
     return checkpoint
+
+
+def names_factory(text: str) -> bool:
+    """Whether a text names Python code: `file.py:name`, `package.module:name(width=64)`."""
+    return bool(FACTORY.fullmatch(text))
+
+
+def _find_spec(checkpoint: Checkpoint) -> None:
+    """Let a checkpoint that carries its spec be built from it."""
+    text = checkpoint.metadata.get(KEY)
+    if checkpoint.build is None and isinstance(text, str):
+        checkpoint.build = partial(_build_carried, checkpoint.file, text)
+
+
+def _build_carried(file: str, text: str, device: str) -> Any:
+    from paramctl.models.building import build_spec  # noqa: PLC0415 (loads torch)
+    from paramctl.models.reading import read_spec  # noqa: PLC0415 (loads yaml)
+
+    with blaming(f"{file}: {KEY}"):
+        return build_spec(read_spec(text.encode()), device)

@@ -1,5 +1,6 @@
 """Tell a format by its first bytes."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 
@@ -14,6 +15,11 @@ TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a
 ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 PICKLE = b"\x80"  # the PROTO opcode, with which every pickle since protocol 2 begins
 TAR_MAGIC = slice(257, 262)
+YAML_SUFFIXES = (".yaml", ".yml")  # of a text that has no key of a spec, but was to be one
+MAX_TEXT = 1 << 20  # bytes of a text in which its keys are looked for
+
+_TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]{8}|[\t\n\r -~]{0,7}\Z")
+_SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
 
 UNREAD = (
     (b"GGUF", "a GGUF file"),
@@ -36,7 +42,7 @@ def find_reader(source: Source) -> Reader:
     Raises:
         MalformedError: it is empty, in no format that paramctl reads, or in two at once.
     """
-    if not source.size:
+    if not source.size and not source.name.endswith(YAML_SUFFIXES):
         raise MalformedError("file is empty")
     head = source.read(0, min(HEAD_BYTES, source.size))
     name = _identify(source, head)
@@ -55,18 +61,32 @@ def _identify(source: Source, head: bytes) -> str | None:
         return "torch.zip"
     if head.startswith(TORCH_MAGIC):
         return "torch.legacy"
+    if name := _identify_text(source, head):
+        return name
     if head[8:9] == b"{" or _may_be_cut_header(source, head):
         return "safetensors"
+    return None
+
+
+def _identify_text(source: Source, head: bytes) -> str | None:
+    """Tell JSON and YAML by their keys; the length of a safetensors header is no text."""
+    if not _TEXT.match(head) or _has_known_magic(head):
+        return None
+    if _SPEC.search(source.read(0, min(MAX_TEXT, source.size))):
+        return "spec"
     if head.lstrip().startswith(b"{"):
         return "sharded"
-    return None
+    return "spec" if source.name.endswith(YAML_SUFFIXES) else None
+
+
+def _has_known_magic(head: bytes) -> bool:
+    return any(head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
 
 
 def _may_be_cut_header(source: Source, head: bytes) -> bool:
     """Whether this looks like a safetensors length with a broken header: worth its own error."""
-    known = any(head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
     return (
-        not known
+        not _has_known_magic(head)
         and head[:1] != PICKLE
         and (source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
     )
@@ -89,4 +109,6 @@ def _describe_unknown(head: bytes) -> str:
         return "not read: a tar archive (torch before 0.1.10, or a package)"
     if head[:1] == PICKLE:
         return "a pickle, but not a torch checkpoint"
-    return "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index)"
+    return (
+        "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, a spec)"
+    )

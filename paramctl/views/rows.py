@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.checkpoint import PLAIN, Checkpoint, Entry, Storage
 from paramctl.dtypes import UNKNOWN
 
 
@@ -69,7 +69,7 @@ def _make_row(checkpoint: Checkpoint, name: str, layer_type: str) -> Row:
 
 
 def _note(entry: Entry, overlap: str | None) -> str:
-    notes = [] if entry.layout == "strided" else [entry.layout]
+    notes = [] if entry.layout in PLAIN else [entry.layout]
     if entry.subclass:
         notes.append(entry.subclass)
     if overlap is not None:

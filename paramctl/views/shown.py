@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from paramctl import arrays
 from paramctl.addresses import Match
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import PLANNED, Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import LimitError, MalformedError, UsageError
 from paramctl.groups import Groups
@@ -22,10 +22,11 @@ PARTS = {  # what torch calls the parts of a layout
 }
 INTEGERS = {"qint8": "int8", "quint8": "uint8", "qint32": "int32"}  # what they are stored as
 LACKS = {
+    PLANNED: "it has no values yet, paramctl init gives it some",
     "meta": "only its shape and its type are stored",
     "uninitialized": "its shape is not known yet",
 }
-SLICED = (*arrays.ARRAYS, "quantized", "meta")
+SLICED = (*arrays.ARRAYS, "quantized", "meta", PLANNED)
 
 
 Lack = UsageError | MalformedError

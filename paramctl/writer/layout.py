@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from paramctl.checkpoint import MAX_HEADER_BYTES, Entry, Storage
+from paramctl.checkpoint import MAX_HEADER_BYTES, PLANNED, Entry, Storage
 from paramctl.errors import MalformedError, UsageError
 from paramctl.slices import check_expansion, check_extent, is_row_major
 
@@ -111,6 +111,9 @@ def storage_of(entry: Entry) -> Storage:
     """
     if entry.layout == "missing":
         raise MalformedError(f"'{entry.name}' is missing: it cannot be written")
+    if entry.layout == PLANNED:
+        what = f"'{entry.name}' has no values yet: only its shape and its type are known"
+        raise UsageError(what, hint="paramctl init gives it some")
     if entry.layout not in LAZY or entry.storage is None:
         raise UsageError(
             f"'{entry.name}' is {entry.layout}: safetensors holds plain tensors only",
