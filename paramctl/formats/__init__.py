@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
-from paramctl.errors import UsageError, blaming
+from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.sniffing import find_reader
 from paramctl.models.spec import KEY
 from paramctl.sources import Source, open_path
@@ -55,14 +55,15 @@ def names_factory(text: str) -> bool:
 
 def _find_spec(checkpoint: Checkpoint) -> None:
     """Let a checkpoint that carries its spec be built from it."""
-    text = checkpoint.metadata.get(KEY)
-    if checkpoint.build is None and isinstance(text, str):
-        checkpoint.build = partial(_build_carried, checkpoint.file, text)
+    if checkpoint.build is None and KEY in checkpoint.metadata:
+        checkpoint.build = partial(_build_carried, checkpoint)
 
 
-def _build_carried(file: str, text: str, device: str) -> Any:
+def _build_carried(checkpoint: Checkpoint, device: str) -> Any:
     from paramctl.models.building import build_spec  # noqa: PLC0415 (loads torch)
-    from paramctl.models.reading import read_spec  # noqa: PLC0415 (loads yaml)
+    from paramctl.models.reading import carried_spec  # noqa: PLC0415 (loads yaml)
 
-    with blaming(f"{file}: {KEY}"):
-        return build_spec(read_spec(text.encode()), device)
+    spec = carried_spec(checkpoint)
+    if spec is None:
+        raise MalformedError(f"its metadata '{KEY}' is no text", file=checkpoint.file)
+    return build_spec(spec, device)

@@ -14,8 +14,20 @@ _WORDS = {
     str: "a text",
     type(None): "null",
 }
-_JSON = {int: "integer", float: "number", bool: "boolean", str: "string", type(None): "null"}
 _EXPRESSION = {"type": "string", "pattern": r"^\$\{.*\}$"}
+DEFINITIONS = {
+    "whole": {"anyOf": [{"type": "integer"}, _EXPRESSION]},
+    "number": {"anyOf": [{"type": "number"}, _EXPRESSION]},
+}
+"""The schemas of numbers, under `$defs`: where a number may stand, so may an expression."""
+
+_SCHEMAS = {
+    int: {"$ref": "#/$defs/whole"},
+    float: {"$ref": "#/$defs/number"},
+    bool: {"type": "boolean"},
+    str: {"type": "string"},
+    type(None): {"type": "null"},
+}
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -46,19 +58,17 @@ def describe(annotation: Any) -> str:
 
 
 def schema_of(annotation: Any) -> dict[str, Any]:
-    """Return a type as JSON Schema; where a number may stand, so may an expression."""
+    """Return a type as JSON Schema; numbers are those of DEFINITIONS."""
     if get_origin(annotation) in _UNIONS:
         known = [schema_of(each) for each in get_args(annotation) if _is_known(each)]
-        flat = [inner for each in known for inner in each.get("anyOf", [each])]
-        return {"anyOf": [each for place, each in enumerate(flat) if each not in flat[:place]]}
+        return {"anyOf": known}
     if get_origin(annotation) is Literal:
         return {"enum": list(get_args(annotation))}
     item, length = _list_of(annotation)
     if item is not None:
         bounds = {"minItems": length, "maxItems": length} if length else {}
         return {"type": "array", "items": schema_of(item), **bounds}
-    plain = {"type": _JSON[annotation]}
-    return {"anyOf": [plain, _EXPRESSION]} if annotation in (int, float) else plain
+    return _SCHEMAS[annotation]
 
 
 def spell(value: Any) -> str:

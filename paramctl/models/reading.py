@@ -6,13 +6,15 @@ from typing import Any
 
 import yaml
 
+from paramctl.checkpoint import Checkpoint
 from paramctl.documents import error_at, read_document, read_list, read_mapping, read_text
-from paramctl.errors import LimitError
+from paramctl.errors import LimitError, blaming
 from paramctl.expressions.quoting import closest
 from paramctl.models.scalars import hide_expressions, read_plain, read_value, read_variables
 from paramctl.models.spec import (
     DTYPES,
     JOINS,
+    KEY,
     Argument,
     Chain,
     Layer,
@@ -49,6 +51,19 @@ def read_spec(data: bytes) -> Spec:
     if "layers" not in parts:
         raise error_at(root, "a spec without layers", hint="layers: [{Linear: [4, 8]}, ReLU]")
     return _Reader(parts, json.dumps(read_plain(root), ensure_ascii=False)).read()
+
+
+def carried_spec(checkpoint: Checkpoint) -> Spec | None:
+    """Return the spec that a checkpoint came from, where its metadata says so.
+
+    Raises:
+        ParamctlError: as `read_spec`.
+    """
+    text = checkpoint.metadata.get(KEY)
+    if not isinstance(text, str):
+        return None
+    with blaming(f"{checkpoint.file}: {KEY}"):
+        return read_spec(text.encode())
 
 
 class _Reader:

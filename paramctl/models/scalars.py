@@ -35,12 +35,7 @@ def hide_expressions(data: bytes) -> bytes:
     that lines and columns stay what they are; `read_value` makes them signs again.
     """
     return _EXPRESSION.sub(
-        lambda match: (
-            b"${"
-            + match[0][2:-1].decode(errors="replace").translate(_HIDDEN).encode()
-            + chr(_HIDDEN[ord("}")]).encode()
-        ),
-        data,
+        lambda match: match[0].decode(errors="replace").translate(_HIDDEN).encode(), data
     )
 
 
