@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paramctl.addresses import Match, resolve
-from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
 from paramctl.edits.formulas import Formula
@@ -148,6 +148,9 @@ def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> S
 
 
 def _check_computable(entry: Entry) -> None:
+    if entry.layout == PLANNED:
+        what = f"'{entry.name}' has no values yet, so there is nothing to change"
+        raise UsageError(what, hint="paramctl init gives it some")
     if entry.layout != "strided" or not can_hold(entry.dtype):
         what = entry.dtype.name if entry.layout == "strided" else entry.layout
         raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed")

@@ -63,9 +63,11 @@ def _identify(source: Source, head: bytes) -> str | None:
         return "torch.legacy"
     if name := _identify_text(source, head):
         return name
-    if head[8:9] == b"{" or _may_be_cut_header(source, head):
+    if head[8:9] == b"{":
         return "safetensors"
-    return None
+    if source.name.endswith(YAML_SUFFIXES) and not _has_known_magic(head):
+        return "spec"
+    return "safetensors" if _may_be_cut_header(source, head) else None
 
 
 def _identify_text(source: Source, head: bytes) -> str | None:
@@ -74,9 +76,7 @@ def _identify_text(source: Source, head: bytes) -> str | None:
         return None
     if _SPEC.search(source.read(0, min(MAX_TEXT, source.size))):
         return "spec"
-    if head.lstrip().startswith(b"{"):
-        return "sharded"
-    return "spec" if source.name.endswith(YAML_SUFFIXES) else None
+    return "sharded" if head.lstrip().startswith(b"{") else None
 
 
 def _has_known_magic(head: bytes) -> bool:

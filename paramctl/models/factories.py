@@ -101,15 +101,22 @@ def _read_arguments(text: str, begin: int) -> tuple[tuple[Any, ...], dict[str, A
     Raises:
         UsageError: it is anything else.
     """
-    hint = "arguments are literals: (width=64, bias=False)"
     try:
-        call = ast.parse(f"f{text[begin:]}", mode="eval").body
-        if not isinstance(call, ast.Call):
-            raise UsageError("no arguments", hint=hint)
-        arguments = tuple(map(ast.literal_eval, call.args))
-        keywords = {each.arg: ast.literal_eval(each.value) for each in call.keywords if each.arg}
+        return _evaluate(ast.parse(f"f{text[begin:]}", mode="eval").body)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        hint = "arguments are literals: (width=64, bias=False)"
         raise UsageError(f"'{text[begin:]}' are no arguments", hint=hint) from error
-    if len(keywords) != len(call.keywords):
-        raise UsageError(f"'{text[begin:]}' are no arguments", hint=hint)
-    return arguments, keywords
+
+
+def _evaluate(call: ast.expr) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call.
+
+    Raises:
+        ValueError: it is no call, or not of literals.
+    """
+    match call:
+        case ast.Call(func=ast.Name(), args=args, keywords=keywords):
+            named = {str(each.arg): ast.literal_eval(each.value) for each in keywords if each.arg}
+            if len(named) == len(keywords):
+                return tuple(map(ast.literal_eval, args)), named
+    raise ValueError("no call of literals")

@@ -254,6 +254,8 @@ def _name(node: yaml.Node | None, i: int, position: int) -> str:
     if node is None:
         return str(position)
     name = read_text(node, "a name").replace("{i}", str(i))
+    if name == "__metadata__":
+        raise error_at(node, "no layer can be named '__metadata__': safetensors has it")
     if "." in name or not name.isprintable():
         raise error_at(node, "a name of letters without dots, please: dots part layers")
     return name

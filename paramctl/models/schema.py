@@ -75,6 +75,7 @@ def _layer(classes: dict[str, Any]) -> dict[str, Any]:
             "positions": {**_LAYERS, "description": "Layers that are given 0, 1, 2, ..."},
             **classes,
         },
+        "additionalProperties": {"type": "null"},
     }
 
 
@@ -90,7 +91,8 @@ def _arguments(name: str) -> dict[str, Any]:
         "additionalProperties": False,
         "required": required,
     }
-    forms = [by_name, {"type": "array", "prefixItems": listed, "maxItems": len(listed)}]
+    by_place = {"prefixItems": listed} if listed else {}
+    forms = [by_name, {"type": "array", "maxItems": len(listed), **by_place}]
     if listed and len(required) < 2:
         forms.append(listed[0])
     if not required:
