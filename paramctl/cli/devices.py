@@ -6,17 +6,19 @@ import typer
 
 from paramctl.init.devices import CPU
 
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:N|auto",
+        envvar="PARAMCTL_DEVICE",
+        help="Where to compute.",
+        show_envvar=True,
+    ),
+]
+
 
 class Computing(NamedTuple):
     """What every verb that computes takes: on which device."""
 
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device",
-            metavar="cpu|cuda|cuda:N|auto",
-            envvar="PARAMCTL_DEVICE",
-            help="Where to compute.",
-            show_envvar=True,
-        ),
-    ] = CPU
+    device: Device = CPU

@@ -93,6 +93,12 @@ def _complete_addresses(ctx: Any, incomplete: str) -> list[str]:
 
 
 MODEL_HELP = "A file or folder, '-' for standard input, or $PARAMCTL_MODEL where none is named"
+ModelAlone = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL]", help=f"{MODEL_HELP}; or a spec, or a factory.", show_default=False
+    ),
+]
 ModelAndLayers = Annotated[
     list[str] | None,
     typer.Argument(

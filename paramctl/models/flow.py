@@ -1,0 +1,144 @@
+"""What goes into a model and through its layers: the shape of an input, and whether layers fit."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.errors import ParamctlError, UsageError
+from paramctl.models import blocks
+from paramctl.models.reading import carried_spec
+
+BATCH, LENGTH, SIDE = 2, 8, 32  # of an input that is made up: rows, tokens, pixels
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
+
+
+class Example(NamedTuple):
+    """An input of a model: its shape, and below which number its tokens are, 0 where it has none.
+
+    It `is_certain` where no other input would do better.
+    """
+
+    shape: tuple[int, ...]
+    tokens: int = 0
+    is_certain: bool = True
+
+    def empty(self, device: str) -> Tensor:
+        """Return a tensor of this shape and type, not filled."""
+        dtype = torch.int64 if self.tokens else torch.get_default_dtype()
+        return torch.zeros(self.shape, dtype=dtype, device=device)
+
+
+def example_of(module: nn.Module, shape: Sequence[int] = ()) -> Example | None:
+    """Return an input for a module, of a shape where it is known; None where nobody can tell.
+
+    The first layer that has parameters tells it.
+    """
+    example = next(filter(None, map(_example_of_layer, module.modules())), None)
+    if shape:
+        return Example(tuple(shape), example.tokens if example else 0)
+    if example and any(isinstance(each, blocks.Positions) for each in module.modules()):
+        return example._replace(is_certain=False)  # it may know fewer positions
+    return example
+
+
+def _example_of_layer(layer: nn.Module) -> Example | None:
+    match layer:
+        case nn.Linear():
+            return Example((BATCH, layer.in_features))
+        case nn.Embedding() | nn.EmbeddingBag():
+            return Example((BATCH, LENGTH), layer.num_embeddings)
+        case nn.RNNBase():
+            return Example(_sequence(layer.input_size, batch_first=layer.batch_first))
+        case nn.MultiheadAttention():
+            return Example(_sequence(layer.embed_dim, batch_first=layer.batch_first))
+        case nn.LayerNorm() | nn.RMSNorm():
+            return Example((BATCH, *layer.normalized_shape), is_certain=False)
+    return _example_of_channels(layer)
+
+
+def _example_of_channels(layer: nn.Module) -> Example | None:
+    """Return pictures, or what else has channels, for a layer that tells their number."""
+    channels = getattr(layer, "in_channels", 0) or getattr(layer, "num_features", 0)
+    rank = next((rank for rank in (1, 2, 3) if type(layer).__name__.endswith(f"{rank}d")), 0)
+    if not (channels and rank):
+        return None
+    is_row = isinstance(layer, nn.BatchNorm1d)
+    return Example((BATCH, channels, *[SIDE] * (0 if is_row else rank)), is_certain=False)
+
+
+def _sequence(width: int, *, batch_first: bool) -> tuple[int, ...]:
+    return (BATCH, LENGTH, width) if batch_first else (LENGTH, BATCH, width)
+
+
+def check_spec(checkpoint: Checkpoint) -> None:
+    """Run a spec's model on no device, where it is known what goes in.
+
+    Raises:
+        UsageError: a layer does not fit what comes into it; names the layer.
+    """
+    spec = carried_spec(checkpoint)
+    if spec is None or checkpoint.build is None:
+        return
+    module = checkpoint.build("meta")
+    example = example_of(module, spec.input)
+    if example and example.is_certain:
+        dtype = next((each.dtype for each in module.parameters()), torch.float32)
+        given = example.empty("meta")
+        run(module, given if example.tokens else given.to(dtype))
+
+
+def run(module: nn.Module, given: Tensor) -> Tensor:
+    """Return what a module makes of an input; of several tensors the first.
+
+    Raises:
+        UsageError: a layer does not fit what comes into it; names the layer.
+    """
+    entered: list[tuple[str, nn.Module, Any]] = []
+    with _following(module, entered):
+        try:
+            output = module(given)
+        except ParamctlError:
+            raise
+        except _FAILURES as error:
+            name, layer, values = entered[-1] if entered else ("", module, given)
+            raise _misfit(name, layer, values, error) from error
+    while isinstance(output, tuple | list) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise UsageError(f"the model gives {type(output).__name__}, no tensor")
+    return output
+
+
+@contextmanager
+def _following(module: nn.Module, entered: list[tuple[str, nn.Module, Any]]) -> Iterator[None]:
+    """Keep in `entered` the layers that are at work, the innermost last."""
+    names = {id(each): name for name, each in module.named_modules()}
+    hooks = []
+    for each in module.modules():
+
+        def enter(layer: nn.Module, given: Any) -> None:
+            entered.append((names[id(layer)], layer, given[0] if given else None))
+
+        def leave(layer: nn.Module, given: Any, output: Any) -> None:
+            del layer, given, output
+            entered.pop()
+
+        hooks += [each.register_forward_pre_hook(enter), each.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _misfit(name: str, layer: nn.Module, given: Any, error: Exception) -> UsageError:
+    """Return the error that a layer does not take what comes into it."""
+    who = f"layer '{name}' ({type(layer).__name__})" if name else "the model"
+    what = f", {list(given.shape)}" if isinstance(given, Tensor) else ""
+    why = str(error).partition("\n")[0] or type(error).__name__
+    hint = "say what goes in: --input 2x3x32x32, or input: in the spec"
+    return UsageError(f"{who} does not fit what comes in{what}: {why}", hint=hint)

@@ -1,0 +1,70 @@
+"""A module with the values and the ties of a checkpoint."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from paramctl import arrays
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.errors import UsageError
+
+MAX_NAMED = 3  # names that an error lists
+
+
+def build(checkpoint: Checkpoint, device: str) -> nn.Module:
+    """Return the module that a checkpoint is of, with its values, and tied as it is.
+
+    Raises:
+        UsageError: nobody knows its modules, or they have other parameters.
+    """
+    if checkpoint.build is None:
+        hint = "name a spec, and the file with --weights"
+        raise UsageError("its modules are not known", hint=hint, file=checkpoint.file)
+    module: nn.Module = checkpoint.build(device)
+    targets = module.state_dict(keep_vars=True)
+    _check_names(checkpoint, targets)
+    with torch.no_grad():
+        for name, entry in checkpoint.items():
+            if name not in checkpoint.aliases:
+                _check_shape(checkpoint, entry, targets[name])
+                targets[name].copy_(read_tensor(entry))
+    for alias, stored in checkpoint.aliases.items():
+        _tie(module, alias, targets[stored])
+    return module
+
+
+def read_tensor(entry: Entry) -> Tensor:
+    """Return an entry's values as torch has them, on the CPU."""
+    data = bytearray(b"".join(arrays.raw(entry)))
+    dtype = getattr(torch, entry.dtype.name)
+    if not data:
+        return torch.empty(entry.shape, dtype=dtype)
+    return torch.frombuffer(data, dtype=dtype).reshape(entry.shape)
+
+
+def _check_names(checkpoint: Checkpoint, targets: Iterable[str]) -> None:
+    wanted = set(targets)
+    for names, what in (
+        ([name for name in wanted if name not in checkpoint], "has no"),
+        ([name for name in checkpoint if name not in wanted], "has, and the model has not,"),
+    ):
+        if names:
+            listed = ", ".join(f"'{name}'" for name in sorted(names)[:MAX_NAMED])
+            raise UsageError(f"{what} {listed}", file=checkpoint.file)
+
+
+def _check_shape(checkpoint: Checkpoint, entry: Entry, target: Tensor) -> None:
+    if entry.shape != tuple(target.shape):
+        what = f"'{entry.name}' is of {list(entry.shape)}, in the model of {list(target.shape)}"
+        raise UsageError(what, file=checkpoint.file)
+
+
+def _tie(module: nn.Module, name: str, tensor: Tensor) -> None:
+    """Let a module's parameter or buffer be a tensor that is another's."""
+    layer, _, leaf = name.rpartition(".")
+    owner = module.get_submodule(layer)
+    if leaf in owner._buffers:  # noqa: SLF001 (`register_buffer` refuses a name that is there)
+        owner._buffers[leaf] = tensor  # noqa: SLF001
+    else:
+        setattr(owner, leaf, tensor)

@@ -1,0 +1,103 @@
+"""How signals propagate: whether outputs keep their size on the way forward, gradients backward.
+
+Sources: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+networks", AISTATS 2010; He et al., "Delving deep into rectifiers", ICCV 2015.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from paramctl.probe.outputs import Output
+
+TOLERATED = 10.0  # from the first layer to the last: less is chance, or a layer of another kind
+MILD = 1.1  # a factor per layer that no scheme was chosen for
+STEEP = 2.0  # a factor per layer beyond which no training brings a deep model back
+MIN_LAYERS = 6  # with weights: of fewer nobody can tell a trend from chance
+
+_WORDS = {(False, True): "vanishing", (False, False): "shrinking"}
+_WORDS |= {(True, True): "exploding", (True, False): "growing"}
+_SCHEMES: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
+    ((nn.SELU,), "lecun_normal"),
+    ((nn.LeakyReLU,), 'kaiming_normal(nonlinearity="leaky_relu", a={slope:g})'),
+    ((nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.PReLU), "kaiming_normal"),
+    ((nn.Tanh, nn.Sigmoid, nn.Softsign, nn.Hardtanh), "xavier_normal"),
+)
+_LINEAR_SCHEME = "xavier_normal"
+
+
+class Signal(NamedTuple):
+    """What becomes of a signal: its factor per layer, and where it has left the range it began in.
+
+    `verdict` is steady, shrinking, vanishing, growing or exploding.
+    """
+
+    what: str
+    verdict: str
+    factor: float
+    layers: int
+    place: str
+
+
+class Propagation(NamedTuple):
+    """Both signals, and a scheme that fits the model's activations."""
+
+    forward: Signal
+    backward: Signal
+    scheme: str
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether neither is off."""
+        return {self.forward.verdict, self.backward.verdict} == {"steady"}
+
+
+def judge(outputs: Sequence[Output]) -> Propagation | None:
+    """Return how signals propagate through the layers with weights; None of too few of them."""
+    layers = [output for output in outputs if _has_weight(output.layer)]
+    if len(layers) < MIN_LAYERS:
+        return None
+    sizes = [(layer.name, layer.values.rms) for layer in layers]
+    inner = layers[-2::-1]  # what comes to the last one is of the loss, not of the layers
+    gradients = [(layer.name, layer.gradient or 0.0) for layer in inner]
+    return Propagation(
+        _follow("outputs", sizes), _follow("gradients", gradients), _fitting(outputs)
+    )
+
+
+def _has_weight(layer: nn.Module) -> bool:
+    """Whether a layer mixes its inputs; an embedding has none."""
+    weight = getattr(layer, "weight", None)
+    is_matrix = weight is not None and weight.dim() > 1
+    return is_matrix and not isinstance(layer, nn.Embedding | nn.EmbeddingBag)
+
+
+def _follow(what: str, sizes: Sequence[tuple[str, float]]) -> Signal:
+    """Compare the sizes of a signal, in the order in which it passes the layers."""
+    (_, first), (_, last) = sizes[0], sizes[-1]
+    steps = len(sizes) - 1
+    if not all(math.isfinite(size) for _, size in sizes):
+        place = next(name for name, size in sizes if not math.isfinite(size))
+        return Signal(what, "exploding", math.inf, len(sizes), place)
+    if not first or not last:
+        place = next((name for name, size in sizes if not size), "")
+        return Signal(what, "vanishing", 0.0, len(sizes), place)
+    factor = (last / first) ** (1 / steps)
+    if 1 / MILD <= factor <= MILD or 1 / TOLERATED <= last / first <= TOLERATED:
+        return Signal(what, "steady", factor, len(sizes), "")
+    off = (name for name, size in sizes if not 1 / TOLERATED <= size / first <= TOLERATED)
+    is_steep = not 1 / STEEP <= factor <= STEEP
+    return Signal(what, _WORDS[factor > 1, is_steep], factor, len(sizes), next(off))
+
+
+def _fitting(outputs: Sequence[Output]) -> str:
+    """Return the scheme that keeps signals steady through the activations that there are most."""
+    counts = [
+        (sum(isinstance(output.layer, classes) for output in outputs), scheme)
+        for classes, scheme in _SCHEMES
+    ]
+    count, scheme = max(counts, key=lambda each: each[0])
+    slopes = [each.layer.negative_slope for each in outputs if isinstance(each.layer, nn.LeakyReLU)]
+    return scheme.format(slope=slopes[0] if slopes else 0) if count else _LINEAR_SCHEME
