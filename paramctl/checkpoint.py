@@ -124,6 +124,11 @@ class Checkpoint(Mapping[str, Entry]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"
 
+    @property
+    def is_planned(self) -> bool:
+        """Whether some of its parameters have no values yet."""
+        return any(entry.layout == PLANNED for entry in self.entries.values())
+
     def __getitem__(self, name: str) -> Entry:
         if name in self.entries:
             return self.entries[name]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from paramctl.addresses import resolve_all
-from paramctl.checkpoint import PLANNED, Checkpoint
+from paramctl.checkpoint import Checkpoint
 from paramctl.cli.devices import Computing
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
@@ -130,8 +130,7 @@ class Choosing(NamedTuple):
         """
         from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
 
-        is_new = any(entry.layout == PLANNED for entry in checkpoint.entries.values())
-        if not (self.scheme or self.rule or self.recipe or is_new):
+        if not (self.scheme or self.rule or self.recipe or checkpoint.is_planned):
             raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
         if (addresses or self.bias or self.norm) and not self.scheme:
             raise UsageError("addresses, --bias and --norm go with --scheme")
@@ -139,7 +138,7 @@ class Choosing(NamedTuple):
         rules += self._rules_of_recipe(checkpoint)
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
-        if is_new:
+        if checkpoint.is_planned:
             rules += [rule._replace(is_wanted=False) for rule in rules_of_scheme(NEW, [])]
         return rules
 
@@ -207,6 +206,10 @@ def run(
     from paramctl.views.draws import show_plan  # noqa: PLC0415 (the same)
 
     with blaming(checkpoint.file):
+        if checkpoint.is_planned:
+            from paramctl.models.flow import check_spec  # noqa: PLC0415 (loads torch)
+
+            check_spec(checkpoint)
         plan = choosing.plan(checkpoint, addresses, rules)
         report_plan(environment, choosing, plan)
         fresh = drawing.pick_seed(plan)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from paramctl.checkpoint import PLANNED, Checkpoint
+from paramctl.checkpoint import Checkpoint
 from paramctl.cli.devices import Device
 from paramctl.cli.environment import Environment
 from paramctl.cli.init import NEW, check_seed
@@ -212,7 +212,7 @@ def _fill(checkpoint: Checkpoint, weights: str, seed: int, device: str) -> Check
         values = open_checkpoint(weights)
         metadata = checkpoint.metadata | values.metadata
         checkpoint = replace(values, build=checkpoint.build, metadata=metadata)
-    if not any(entry.layout == PLANNED for entry in checkpoint.entries.values()):
+    if not checkpoint.is_planned:
         return checkpoint
     from paramctl.edits.initialization import initialize, plan  # noqa: PLC0415 (loads numpy)
     from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)

@@ -5,8 +5,6 @@ from paramctl.cli.environment import Environment
 EXAMPLES = """
 $ paramctl schema | python -c "import json, sys; print(json.load(sys.stdin)['title'])"
 paramctl spec
-
-$ paramctl schema > spec.schema.json   # yaml-language-server: $schema=spec.schema.json
 """
 
 
