@@ -9,15 +9,17 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ListingFormat, ModelAndLayers, Reading
-from paramctl.errors import MalformedError, UsageError, blaming
+from paramctl.errors import NO, MalformedError, UsageError, blaming
 from paramctl.groups import Groups
 from paramctl.views import text
 from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
 
 if TYPE_CHECKING:
+    from paramctl.cli.declared import Declaration
     from paramctl.cli.listing import Listing
 
+FOR_PEOPLE = (ListingFormat.TREE, ListingFormat.TABLE)
 EXAMPLES = """
 $ paramctl ls sample_models/rgnet.pt
 sample_models/rgnet.pt  ·  torch zip  ·  a state dict
@@ -83,6 +85,13 @@ def run(
     ties: Annotated[
         bool, typer.Option("--ties", help="Only what is tied, group by group: a table, no tree.")
     ] = False,
+    declared: Annotated[
+        bool,
+        typer.Option(
+            "--declared",
+            help="Compare with the config.json beside the file: exit 1 where something is missing.",
+        ),
+    ] = False,
 ) -> None:
     """List a model's parameters."""
     for_people = ListingFormat.TABLE if ties else ListingFormat.TREE
@@ -90,26 +99,47 @@ def run(
     if depth and form is not ListingFormat.TREE:
         raise UsageError(f"--depth is of a tree, this is {form}", hint="add --format tree")
     checkpoint, addresses = open_model(environment, arguments, reading)
+    declaration = _read_declaration(checkpoint) if declared else None
+    checkpoint = declaration.checkpoint if declaration else checkpoint
     with blaming(checkpoint.file):
         names = _choose(checkpoint, addresses)
     if ties:
         names = list_tied(checkpoint, names)
-    rows = sort_rows(make_rows(checkpoint, names), sort)
+    made = make_rows(checkpoint, names)
+    rows = sort_rows(declaration.annotate(made) if declaration else made, sort)
     match form:
         case ListingFormat.TREE:
             _listing(environment, checkpoint, rows).write_tree(depth, sort, fold=not no_fold)
         case ListingFormat.TABLE:
             _listing(environment, checkpoint, rows).write_table()
-        case ListingFormat.TSV:
-            environment.write_lines(text.tsv_lines(rows))
+        case _:
+            _write_for_programs(environment, checkpoint, rows, form)
+    if declaration:
+        declaration.report(environment, for_people=form in FOR_PEOPLE)
+    if checkpoint.complaints:
+        raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+    if declaration and not declaration.found.is_whole:
+        raise typer.Exit(NO)
+
+
+def _write_for_programs(
+    environment: Environment, checkpoint: Checkpoint, rows: Sequence[Row], form: ListingFormat
+) -> None:
+    match form:
         case ListingFormat.JSON:
             environment.write(text.json_text(checkpoint, rows, total(checkpoint, rows)) + "\n")
         case ListingFormat.JSONL:
             environment.write_lines(text.jsonl_lines(rows))
         case ListingFormat.NAMES:
             environment.write_lines(text.name_lines(rows))
-    if checkpoint.complaints:
-        raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+        case _:
+            environment.write_lines(text.tsv_lines(rows))
+
+
+def _read_declaration(checkpoint: Checkpoint) -> "Declaration":
+    from paramctl.cli.declared import read_declaration  # noqa: PLC0415 (loads torch)
+
+    return read_declaration(checkpoint)
 
 
 def _choose(checkpoint: Checkpoint, addresses: list[str]) -> list[str]:

@@ -10,12 +10,15 @@ KNOWN_NAMES = (
     "pytorch_model.bin.index.json",
     "pytorch_model.bin",
 )
+CONFIG = "config.json"
 INDEX_SUFFIX = ".index.json"
 MODEL_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 
 
 def find_model_file(folder: str) -> str:
     """Return the path of the one model in `folder`: an index before the files it names.
+
+    Where there are no weights, it is the config that says which they would be.
 
     Raises:
         FileError: the folder cannot be read.
@@ -32,6 +35,7 @@ def find_model_file(folder: str) -> str:
         raise MalformedError("a folder of torch.distributed.checkpoint, not read", file=folder)
     models = [name for name in names if name.endswith(INDEX_SUFFIX)]
     models = models or [name for name in names if name.endswith(MODEL_SUFFIXES)]
+    models = models or [name for name in names if name == CONFIG]
     if not models:
         raise MalformedError("a folder without a model", file=folder, hint="name the file itself")
     if len(models) > 1:

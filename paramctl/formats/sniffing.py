@@ -19,6 +19,8 @@ YAML_SUFFIXES = (".yaml", ".yml")  # of a text that has no key of a spec, but wa
 MAX_TEXT = 1 << 20  # bytes of a text in which its keys are looked for
 
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]{8}|[\t\n\r -~]{0,7}\Z")
+_INDEX = re.compile(rb'"weight_map"\s*:')
+_CONFIG = re.compile(rb'"(?:model_type|architectures)"\s*:')
 _SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
 
 UNREAD = (
@@ -74,9 +76,13 @@ def _identify_text(source: Source, head: bytes) -> str | None:
     """Tell JSON and YAML by their keys; the length of a safetensors header is no text."""
     if not _TEXT.match(head) or _has_known_magic(head):
         return None
-    if _SPEC.search(source.read(0, min(MAX_TEXT, source.size))):
+    text = source.read(0, min(MAX_TEXT, source.size))
+    is_json = head.lstrip().startswith(b"{")
+    if is_json and not _INDEX.search(text) and _CONFIG.search(text):
+        return "huggingface"
+    if _SPEC.search(text):
         return "spec"
-    return "sharded" if head.lstrip().startswith(b"{") else None
+    return "sharded" if is_json else None
 
 
 def _has_known_magic(head: bytes) -> bool:
@@ -110,5 +116,6 @@ def _describe_unknown(head: bytes) -> str:
     if head[:1] == PICKLE:
         return "a pickle, but not a torch checkpoint"
     return (
-        "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, a spec)"
+        "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, "
+        "a spec, a config.json)"
     )
