@@ -12,6 +12,7 @@ from paramctl.sources import Source
 MAX_HEADER_BYTES = 100_000_000  # the most that the safetensors format allows
 Kind = Literal["parameter", "buffer"]
 PLANNED = "planned"  # the layout of a parameter that a spec describes: it has no values yet
+MISSING = "missing"  # the layout of a parameter that should be in a file and is not
 PLAIN = ("strided", PLANNED)
 
 

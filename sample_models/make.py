@@ -126,6 +126,24 @@ def save_gpt2(folder: Path) -> None:
     write_json(folder / "config.json", config)
 
 
+def save_llama_config(folder: Path) -> None:
+    """Write the config of a small Llama whose head is its embedding, and no weights."""
+    folder.mkdir(exist_ok=True)
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "dtype": "bfloat16",
+        "hidden_size": 64,
+        "intermediate_size": 192,
+        "model_type": "llama",
+        "num_attention_heads": 4,
+        "num_hidden_layers": 4,
+        "num_key_value_heads": 2,
+        "tie_word_embeddings": True,
+        "vocab_size": 512,
+    }
+    write_json(folder / "config.json", config)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON as Hugging Face's tools do."""
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
@@ -152,6 +170,7 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
     "fancy_module.pt": lambda path: torch.save(FancyMLP(), path),
     "training.pt": lambda path: torch.save(training_checkpoint(), path),
     "gpt2": save_gpt2,
+    "llama_config": save_llama_config,
     "legacy.pt": lambda path: torch.save(
         mlp().state_dict(), path, _use_new_zipfile_serialization=False
     ),

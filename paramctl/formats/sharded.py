@@ -6,7 +6,7 @@ Source: huggingface_hub's `save_torch_state_dict`, `model.safetensors.index.json
 import os
 from typing import Any
 
-from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
+from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, blaming
 from paramctl.formats.sniffing import find_reader
@@ -16,7 +16,7 @@ from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
 MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
-MISSING = Entry("", UNKNOWN, (), None, layout="missing")
+ABSENT = Entry("", UNKNOWN, (), None, layout=MISSING)
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -57,7 +57,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     }
     in_order = dict.fromkeys(weight_map) | checkpoint.entries
     checkpoint.entries = {
-        name: entry or MISSING._replace(name=name) for name, entry in in_order.items()
+        name: entry or ABSENT._replace(name=name) for name, entry in in_order.items()
     }
     resolve_declared(checkpoint)
     return checkpoint

@@ -5,14 +5,12 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import MISSING, Checkpoint, Entry
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
 from paramctl.models.huggingface import KEY
 from paramctl.models.loading import Loaded, loaded_names, may_lack
-
-MISSING = "missing"
 
 
 class Declared(NamedTuple):

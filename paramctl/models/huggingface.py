@@ -95,7 +95,7 @@ def _class_of_type(model_type: str | None) -> Any:
     transformers = load_transformers()
     if model_type not in transformers.CONFIG_MAPPING:
         return None
-    found = transformers.MODEL_MAPPING.get(transformers.CONFIG_MAPPING[model_type])
+    found = transformers.MODEL_MAPPING.get(transformers.CONFIG_MAPPING[model_type], None)
     return found[0] if isinstance(found, tuple) else found
 
 

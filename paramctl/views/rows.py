@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from paramctl.checkpoint import PLAIN, Checkpoint, Entry, Storage
+from paramctl.checkpoint import MISSING, PLAIN, Checkpoint, Entry, Storage
 from paramctl.dtypes import UNKNOWN
 
 
@@ -82,13 +82,18 @@ def _note(entry: Entry, overlap: str | None) -> str:
 
 
 def total(checkpoint: Checkpoint, rows: Iterable[Row]) -> Totals:
-    """Add up rows; a tie counts once, also where the name it is tied to is not among them."""
+    """Add up rows; a tie counts once, also where the name it is tied to is not among them.
+
+    What is missing is no tensor.
+    """
     seen: set[str] = set()
     ties = parameters = tensors = buffers = buffer_values = logical = 0
     storages: dict[Storage, int] = {}
     parts_bytes = 0
     for row in rows:
         entry = checkpoint.entries[row.name]
+        if entry.layout == MISSING:
+            continue
         owner = row.tied or row.name
         if owner in seen:
             ties += 1

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from paramctl.checkpoint import MAX_HEADER_BYTES, PLANNED, Entry, Storage
+from paramctl.checkpoint import MAX_HEADER_BYTES, MISSING, PLANNED, Entry, Storage
 from paramctl.errors import MalformedError, UsageError
 from paramctl.slices import check_expansion, check_extent, is_row_major
 
@@ -109,7 +109,7 @@ def storage_of(entry: Entry) -> Storage:
         UsageError: it is no plain tensor.
         MalformedError: it is not in its file.
     """
-    if entry.layout == "missing":
+    if entry.layout == MISSING:
         raise MalformedError(f"'{entry.name}' is missing: it cannot be written")
     if entry.layout == PLANNED:
         what = f"'{entry.name}' has no values yet: only its shape and its type are known"
