@@ -40,7 +40,6 @@ def checkpoint_of_config(config: dict[str, Any], file: str) -> Checkpoint:
         UsageError: transformers is not installed, or cannot build it.
         LimitError: it has more layers, modules or values than any model.
     """
-    _check_counts(config)
     build = partial(build_config, config)
     checkpoint = checkpoint_of(build("meta"), file, FORMAT, build)
     checkpoint.holds = "an architecture"
@@ -59,6 +58,7 @@ def build_config(config: dict[str, Any], device: str) -> nn.Module:
         LimitError: it has more modules or parameters than any model.
     """
     with blaming_transformers("cannot build this"), _counting(), making(device):
+        _check_counts(config)
         architecture = _find_architecture(config)
         module: nn.Module = architecture._from_config(  # noqa: SLF001 (what from_pretrained calls)
             architecture.config_class.from_dict(_without_unused(config))
