@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from forks import Forks
 
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: torch's threads would wait in turn
 pytest.register_assert_rewrite("oracle", "hostile", "draw_checks")
 
 
@@ -15,6 +16,13 @@ pytest.register_assert_rewrite("oracle", "hostile", "draw_checks")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """Return what runs the program without its start-up."""
     with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def torch_forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Return what runs the program with torch in it already: for verbs that load it anyway."""
+    with Forks(tmp_path_factory.mktemp("forks"), "torch", "torch._dynamo") as forks:
         yield forks
 
 

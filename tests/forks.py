@@ -20,8 +20,11 @@ from paramctl.__main__ import main
 
 replies = os.fdopen(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-sys.argv = ["paramctl", "ls", {str(SAMPLE)!r}]
+modules, sys.argv = sys.argv[1:], ["paramctl", "ls", {str(SAMPLE)!r}]
 main()  # imports what the program imports when it is asked for
+
+for module in modules:
+    __import__(module)
 
 def run(arguments, out, err):
     signal.alarm({MAX_SECONDS})
@@ -46,12 +49,18 @@ for request in sys.stdin:
 
 
 class Forks:
-    """The process that forks; `folder` is for the streams of its children."""
+    """The process that forks; `folder` is for the streams of its children.
 
-    def __init__(self, folder: Path) -> None:
+    It imports `modules` too, so that its children find them there.
+    """
+
+    def __init__(self, folder: Path, *modules: str) -> None:
         self._out, self._err = folder / "out", folder / "err"
         self._server = subprocess.Popen(
-            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self) -> Self:

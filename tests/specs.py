@@ -4,7 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.edits.initialization import initialize, plan
+from paramctl.edits.rules import rules_of_scheme
 from paramctl.formats import read_checkpoint
+from paramctl.probe.network import build
 from paramctl.sources import BytesSource
 
 
@@ -16,12 +19,23 @@ def described(text: str | bytes, name: str = "spec.yaml") -> Checkpoint:
 
 def built(text: str) -> nn.Module:
     """Build a spec's module, with PyTorch's own values."""
-    build = described(text).build
-    assert build is not None
+    make = described(text).build
+    assert make is not None
     torch.manual_seed(0)
-    module = build("cpu")
+    module = make("cpu")
     assert isinstance(module, nn.Module)
     return module.eval()
+
+
+def filled(text: str) -> Checkpoint:
+    """Read a spec and draw all its values, as `init` does without a scheme."""
+    checkpoint = described(text)
+    return initialize(checkpoint, plan(checkpoint, rules_of_scheme("default", [])), 0)
+
+
+def tied(text: str) -> nn.Module:
+    """Build a spec's module as `probe` does: with the values of `filled`, and with its ties."""
+    return build(filled(text), "cpu").train()
 
 
 def with_values_of(net: nn.Module, other: nn.Module) -> nn.Module:

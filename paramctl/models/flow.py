@@ -13,6 +13,7 @@ from paramctl.models import blocks
 from paramctl.models.reading import carried_spec
 
 BATCH, LENGTH, SIDE = 2, 8, 32  # of an input that is made up: rows, tokens, pixels
+SMALL = 1 << 20  # values of a model that is run for its shapes on the CPU
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
 
 
@@ -75,7 +76,10 @@ def _sequence(width: int, *, batch_first: bool) -> tuple[int, ...]:
 
 
 def check_spec(checkpoint: Checkpoint) -> None:
-    """Run a spec's model on no device, where it is known what goes in.
+    """Run a spec's model for its shapes, where it is known what goes in.
+
+    It runs on no device, in no memory; a small one on the CPU, where it does not take the second
+    in which torch loads its compiler for the arithmetic of shapes.
 
     Raises:
         UsageError: a layer does not fit what comes into it; names the layer.
@@ -83,12 +87,14 @@ def check_spec(checkpoint: Checkpoint) -> None:
     spec = carried_spec(checkpoint)
     if spec is None or checkpoint.build is None:
         return
-    module = checkpoint.build("meta")
+    device = "cpu" if sum(entry.numel for entry in checkpoint.values()) <= SMALL else "meta"
+    module = checkpoint.build(device).eval()
     example = example_of(module, spec.input)
     if example and example.is_certain:
         dtype = next((each.dtype for each in module.parameters()), torch.float32)
-        given = example.empty("meta")
-        run(module, given if example.tokens else given.to(dtype))
+        given = example.empty(device)
+        with torch.no_grad():
+            run(module, given if example.tokens else given.to(dtype))
 
 
 def run(module: nn.Module, given: Tensor) -> Tensor:
@@ -106,11 +112,17 @@ def run(module: nn.Module, given: Tensor) -> Tensor:
         except _FAILURES as error:
             name, layer, values = entered[-1] if entered else ("", module, given)
             raise _misfit(name, layer, values, error) from error
-    while isinstance(output, tuple | list) and output:
-        output = output[0]
-    if not isinstance(output, Tensor):
+    tensor = first_tensor(output)
+    if tensor is None:
         raise UsageError(f"the model gives {type(output).__name__}, no tensor")
-    return output
+    return tensor
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """Return the first of what a module gives, which may be a tuple or, by name, a dict."""
+    while isinstance(output, tuple | list | dict) and output:
+        output = next(iter(output.values() if isinstance(output, dict) else output))
+    return output if isinstance(output, Tensor) else None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paramctl.models.flow import first_tensor
 from paramctl.probe.statistics import Statistics, statistics_of
 
 SATURATED = 0.05  # share of an activation's steepest slope: what is flatter is saturated
@@ -61,18 +62,17 @@ def watching(module: nn.Module) -> Iterator[list[Output]]:
 
 def _note(outputs: list[Output], name: str, layer: nn.Module, given: Any, output: Any) -> None:
     del given
-    while isinstance(output, tuple | list) and output:
-        output = output[0]
-    if not isinstance(output, Tensor):
+    tensor = first_tensor(output)
+    if tensor is None:
         return
-    plain = output.detach()
+    plain = tensor.detach()
     zeros = float((plain == 0).double().mean()) if plain.numel() else 0.0
     noted = Output(
         name, layer, tuple(plain.shape), statistics_of(plain), zeros, _saturated(layer, plain)
     )
     outputs.append(noted)
-    if output.requires_grad:
-        output.register_hook(partial(_note_gradient, noted))  # type: ignore[no-untyped-call]
+    if tensor.requires_grad:
+        tensor.register_hook(partial(_note_gradient, noted))  # type: ignore[no-untyped-call]
 
 
 def _note_gradient(output: Output, gradient: Tensor) -> None:

@@ -1,11 +1,16 @@
 """How signals propagate: whether outputs keep their size on the way forward, gradients backward.
 
 Sources: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
-networks", AISTATS 2010; He et al., "Delving deep into rectifiers", ICCV 2015.
+networks", AISTATS 2010; He et al., "Delving deep into rectifiers", ICCV 2015. The factor per layer
+is by the incomplete method of Theil, "A rank-invariant method of linear and polynomial regression
+analysis", 1950: one layer that is of another kind, the last one often, does not make a trend.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
+from operator import itemgetter
+from statistics import median
 from typing import NamedTuple
 
 from torch import nn
@@ -76,20 +81,33 @@ def _has_weight(layer: nn.Module) -> bool:
 
 def _follow(what: str, sizes: Sequence[tuple[str, float]]) -> Signal:
     """Compare the sizes of a signal, in the order in which it passes the layers."""
-    (_, first), (_, last) = sizes[0], sizes[-1]
-    steps = len(sizes) - 1
     if not all(math.isfinite(size) for _, size in sizes):
         place = next(name for name, size in sizes if not math.isfinite(size))
         return Signal(what, "exploding", math.inf, len(sizes), place)
-    if not first or not last:
-        place = next((name for name, size in sizes if not size), "")
-        return Signal(what, "vanishing", 0.0, len(sizes), place)
-    factor = (last / first) ** (1 / steps)
-    if 1 / MILD <= factor <= MILD or 1 / TOLERATED <= last / first <= TOLERATED:
+    place = next((name for name, size in sizes if not _within(TOLERATED, size, sizes[0][1])), "")
+    alive = [size for _, size in takewhile(itemgetter(1), sizes)]
+    factor = _factor(alive)
+    if len(alive) < len(sizes):
+        return Signal(what, "vanishing", factor, len(sizes), place)
+    drift = factor ** (len(sizes) - 1)
+    if not place or _within(MILD, factor) or _within(TOLERATED, drift):
         return Signal(what, "steady", factor, len(sizes), "")
-    off = (name for name, size in sizes if not 1 / TOLERATED <= size / first <= TOLERATED)
-    is_steep = not 1 / STEEP <= factor <= STEEP
-    return Signal(what, _WORDS[factor > 1, is_steep], factor, len(sizes), next(off))
+    verdict = _WORDS[factor > 1, not _within(STEEP, factor)]
+    return Signal(what, verdict, factor, len(sizes), place)
+
+
+def _factor(sizes: Sequence[float]) -> float:
+    """Return by how much a size changes from one layer to the next, in the median."""
+    half = len(sizes) // 2
+    if not half:
+        return 0.0
+    pairs = zip(sizes, sizes[half:], strict=False)
+    return median(math.pow(last / first, 1 / half) for first, last in pairs)
+
+
+def _within(bound: float, size: float, of: float = 1.0) -> bool:
+    """Whether a size is, but for a bound, another."""
+    return of / bound <= size <= of * bound and size > 0
 
 
 def _fitting(outputs: Sequence[Output]) -> str:

@@ -1,42 +1,54 @@
 """What a probe found, as tables for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from rich.console import Group
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group
+from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
 from paramctl.probe.gradients import Parameter, Probe
-from paramctl.probe.statistics import statistics_of
+from paramctl.probe.statistics import Statistics, statistics_of
 from paramctl.probe.training import Step
+from paramctl.views.clipping import clip
 from paramctl.views.escaping import escape
-from paramctl.views.probing import gradient_of, number, ratio_of, share
+from paramctl.views.probing import NONE, gradient_of, number, ratio_of, share
 
-LAYER_COLUMNS = ("layer", "type", "output", "mean", "std", "zeros", "saturated", "gradient")
-PARAMETER_COLUMNS = (
-    "parameter",
-    "shape",
-    "norm",
-    "mean",
-    "std",
-    "grad norm",
-    "mean",
-    "std",
-    "ratio",
-)
-STEP_COLUMNS = ("parameter", "norm", "gradient", "update")
-STYLES = {"layer": "bold", "type": "cyan", "output": "green", "shape": "green"}
-TIE = "yellow"
+LAYER_NUMBERS = ("mean", "std", "zeros", "saturated", "grad rms")
+PARAMETER_NUMBERS = ("norm", "mean", "std", "grad/norm")
+STEP_NUMBERS = ("norm", "grad norm", "update")
+TYPE, SHAPE, TIE, DIM = "cyan", "green", "yellow", "dim"
+
+
+@dataclass
+class Name:
+    """A name in a table; it is the first to give way, and loses its middle."""
+
+    text: str
+    style: str = ""
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Want room for all of it."""
+        del console
+        width = cell_len(self.text)
+        return Measurement(min(width, 1), width).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Write what there is room for."""
+        del console
+        yield Text(clip(self.text, options.max_width), self.style, no_wrap=True)
 
 
 def layer_table(probe: Probe) -> Table:
     """Return the outputs of the layers, in the order of the calls."""
-    table = _table(LAYER_COLUMNS, texts=3)
+    table = _table([_names("layer"), _texts("type"), _texts("output"), *_numbers(LAYER_NUMBERS)])
     for output in probe.outputs:
         table.add_row(
-            _text(output.name),
-            _text(type(output.layer).__name__),
-            str(list(output.shape)),
+            Name(escape(output.name)),
+            Text(escape(type(output.layer).__name__), TYPE),
+            Text(str(list(output.shape)), SHAPE),
             number(output.values.mean),
             number(output.values.std),
             share(output.zeros),
@@ -47,55 +59,55 @@ def layer_table(probe: Probe) -> Table:
 
 
 def parameter_table(probe: Probe) -> Table:
-    """Return the parameters and their gradients, and under them the places of their use."""
-    table = _table((*PARAMETER_COLUMNS, ""), texts=2)
+    """Return a line for each parameter, below it its gradient, and where that comes from."""
+    table = _table([_names("parameter"), _texts("shape"), *_numbers(PARAMETER_NUMBERS)])
     for parameter in probe.parameters:
-        table.add_row(*_parameter_row(parameter))
-        for use in parameter.uses:
-            gradient = statistics_of(use.gradient)
-            cells = (number(gradient.norm), number(gradient.mean), number(gradient.std))
-            table.add_row(Text("  at ", "dim").append(escape(use.place)), *[""] * 4, *cells)
+        table.add_row(
+            Name(escape(parameter.names[0])),
+            Text(str(list(parameter.tensor.shape)), SHAPE),
+            *_cells(parameter.values),
+        )
+        for tied in parameter.names[1:]:
+            table.add_row(Name(f"  = {escape(tied)}", TIE))
+        for label, cells in _gradient_rows(parameter):
+            table.add_row(Name(label, DIM), "", *cells)
     return table
 
 
 def step_view(step: Step, steps: int) -> Group:
     """Return a step: the loss, and what it did to each parameter."""
-    table = _table(STEP_COLUMNS, texts=1)
+    table = _table([_names("parameter"), *_numbers(STEP_NUMBERS)])
     for move in step.moves:
-        table.add_row(
-            _text(move.name), number(move.norm), number(move.gradient), number(move.update)
-        )
+        cells = (number(move.norm), number(move.gradient), number(move.update))
+        table.add_row(Name(escape(move.name)), *cells)
     return Group(Text(f"step {step.number} of {steps}, loss {number(step.loss)}"), table)
 
 
-def _parameter_row(parameter: Parameter) -> Iterator[Text | str]:
-    values, gradient = parameter.values, gradient_of(parameter)
-    yield _text(parameter.names[0])
-    yield str(list(parameter.tensor.shape))
-    yield from (number(values.norm), number(values.mean), number(values.std))
-    if gradient:
-        yield from (number(gradient.norm), number(gradient.mean), number(gradient.std))
-    else:
-        yield from ("none", "", "")
-    yield number(ratio_of(parameter), "")
-    yield Text(", ".join(f"= {escape(name)}" for name in parameter.names[1:]), TIE)
+def _gradient_rows(parameter: Parameter) -> Iterator[tuple[str, tuple[str, ...]]]:
+    gradient = gradient_of(parameter)
+    if gradient is None:
+        yield "  gradient", (NONE,)
+        return
+    yield "  gradient", (*_cells(gradient), number(ratio_of(parameter), ""))
+    for use in parameter.uses:
+        yield f"    at {escape(use.place)}", _cells(statistics_of(use.gradient))
 
 
-def _table(columns: Sequence[str], texts: int) -> Table:
-    """Return an empty table; its first columns are texts, the others numbers."""
-    headings = [
-        Column(
-            name,
-            header_style="dim",
-            style=STYLES.get(name, ""),
-            justify="left" if place < texts or not name else "right",
-            overflow="ellipsis",
-            no_wrap=True,
-        )
-        for place, name in enumerate(columns)
-    ]
-    return Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+def _cells(statistics: Statistics) -> tuple[str, ...]:
+    return number(statistics.norm), number(statistics.mean), number(statistics.std)
 
 
-def _text(name: str) -> Text:
-    return Text(escape(name))
+def _table(columns: Iterable[Column]) -> Table:
+    return Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def _names(heading: str) -> Column:
+    return Column(heading, header_style=DIM)
+
+
+def _texts(heading: str) -> Column:
+    return Column(heading, header_style=DIM, no_wrap=True)
+
+
+def _numbers(headings: Iterable[str]) -> list[Column]:
+    return [Column(each, header_style=DIM, justify="right", no_wrap=True) for each in headings]

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
+from paramctl.views.clipping import clip, cut
 from paramctl.views.escaping import escape
 from paramctl.views.tree import Line
 from paramctl.views.units import format_bytes
@@ -149,12 +150,12 @@ def _segments(
 ) -> Iterator[Segment]:
     room = label_width - cell_len(row.guides)
     yield Segment(row.guides, DIM)
-    yield Segment(_clip(row.label, room), NAME if row.shape else LAYER)
+    yield Segment(clip(row.label, room), NAME if row.shape else LAYER)
     padding = room - cell_len(row.label)
     for name, width in widths.items():
         cell = getattr(row, name)
         is_said = name == "note" and not cell.startswith("= ")
-        text = _cut(cell, width) if is_said else _clip(cell, width)
+        text = cut(cell, width) if is_said else clip(cell, width)
         blank = width - cell_len(text)
         left, right = (blank, 0) if columns[name].right else (0, blank)
         padding = max(padding, 0) + len(GAP) + left
@@ -164,22 +165,3 @@ def _segments(
             padding = 0
         padding += right
     yield Segment.line()
-
-
-def _cut(text: str, width: int) -> str:
-    """Leave out the end of a text that is too wide: a note says the most first."""
-    return text if cell_len(text) <= width else set_cell_size(text, max(width - 1, 0)) + "…"
-
-
-def _clip(text: str, width: int) -> str:
-    """Leave out the middle of a text that is too wide: both ends of a name tell most."""
-    if cell_len(text) <= width:
-        return text
-    if width <= 3:
-        return set_cell_size(text, max(width, 0))
-    head = (width - 1) // 2
-    tail = width - 1 - head
-    end = text[-tail:]
-    while cell_len(end) > tail:
-        end = end[1:]
-    return set_cell_size(text, head) + "…" + " " * (tail - cell_len(end)) + end
