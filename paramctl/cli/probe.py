@@ -12,6 +12,7 @@ from paramctl.cli.environment import Environment
 from paramctl.cli.init import NEW, check_seed
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, ModelAlone, Reading
+from paramctl.cli.saving import STDOUT_NAME, check_output
 from paramctl.errors import UsageError, blaming
 from paramctl.formats import open_checkpoint
 from paramctl.init.devices import AUTO, choose_device
@@ -179,7 +180,10 @@ def run(
 ) -> None:
     """Run a model forward and backward, or train it for a few steps, and show what happens."""
     chosen = choose_device(device)
-    _check_options(training, save_grads)
+    _check_options(running, training, save_grads)
+    path = training.output or save_grads
+    if path:
+        check_output(path, force=force)
     checkpoint, rest = open_model(environment, arguments, reading)
     if rest:
         raise UsageError(f"one model at a time, not '{rest[0]}' too", hint="--weights takes a file")
@@ -192,16 +196,23 @@ def run(
     if running.seed is None:
         environment.note(f"seed {seed}")
     if result:
-        path = training.output or save_grads
         report = save(result, path, WriteOptions(force=force))
         environment.note(escape(f"wrote {path}, {format_bytes(report.nbytes)}"))
 
 
-def _check_options(training: Training, save_grads: str) -> None:
-    if training.steps and save_grads:
-        raise UsageError("--save-grads is of one backward", hint="leave --steps out")
-    if not training.steps and (training.output or training.data or training.rate is not None):
-        raise UsageError("-o, --data and --lr are of training", hint="--steps 100")
+def _check_options(running: Running, training: Training, save_grads: str) -> None:
+    """Refuse options that do not go together, rather than leave one out of account."""
+    if STDOUT_NAME in (training.output, save_grads):
+        raise UsageError("what is found goes to standard output", hint="name a file")
+    if training.steps:
+        if save_grads:
+            raise UsageError("--save-grads is of one backward", hint="leave --steps out")
+        if running.target:
+            raise UsageError("--target is of one backward", hint="--data x.npy,y.npy")
+        if training.data and running.given:
+            raise UsageError("both --data and --input", hint="--data has the inputs too")
+    elif training._replace(steps=0) != Training():
+        raise UsageError("-o, --data, --optimizer, --lr and --every train", hint="--steps 100")
 
 
 def _fill(checkpoint: Checkpoint, weights: str, seed: int, device: str) -> Checkpoint:

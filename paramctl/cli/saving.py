@@ -11,7 +11,7 @@ from paramctl.cli.environment import Environment
 from paramctl.cli.listing import Listing
 from paramctl.cli.models import STDIN_NAME
 from paramctl.cli.progress import show_progress
-from paramctl.errors import UsageError
+from paramctl.errors import FileError, UsageError
 from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
@@ -122,8 +122,6 @@ def choose_destination(
         saving = saving._replace(output=None)
     if saving.output and saving.in_place:
         raise UsageError("both -o and -i", hint="-i replaces the file, -o writes another")
-    if _is_taken(saving):
-        raise UsageError("the file is there already", hint="--force", file=saving.output or "")
     if saving.max_shard_size and not saving.output:
         raise UsageError("--max-shard-size needs a folder to write to", hint="-o FOLDER")
     if saving.in_place and not _is_replaceable(checkpoint):
@@ -134,19 +132,35 @@ def choose_destination(
             file=checkpoint.file,
         )
     path = checkpoint.file if saving.in_place else saving.output or ""
-    if path.endswith(TORCH_SUFFIXES) and not saving.dry_run:
-        what = "what is written is safetensors, which torch.load does not read"
-        raise UsageError(what, hint="name it .safetensors", file=path)
+    if path and not saving.dry_run:
+        if saving.max_shard_size:
+            _check_suffix(path)
+        else:
+            check_output(path, force=saving.force or saving.in_place)
     size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
     options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
     return Destination(environment, saving, path, options, is_plan)
 
 
-def _is_taken(saving: Saving) -> bool:
-    """Whether a file is in the way: it is better known now than when all is computed."""
-    is_file = saving.output and not saving.max_shard_size and os.path.isfile(saving.output)
-    return bool(is_file) and not (saving.force or saving.dry_run)
+def check_output(path: str, *, force: bool) -> None:
+    """Make sure that a file can be written: it is better known now than when all is computed.
+
+    Raises:
+        UsageError: a file is in the way, or its name is not one of safetensors.
+        FileError: there is no such folder.
+    """
+    _check_suffix(path)
+    if os.path.isfile(path) and not force:
+        raise UsageError("the file is there already", hint="--force", file=path)
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
+        raise FileError("there is no such folder", file=path)
+
+
+def _check_suffix(path: str) -> None:
+    if path.endswith(TORCH_SUFFIXES):
+        what = "what is written is safetensors, which torch.load does not read"
+        raise UsageError(what, hint="name it .safetensors", file=path)
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

@@ -19,7 +19,7 @@ def build(checkpoint: Checkpoint, device: str) -> nn.Module:
         UsageError: nobody knows its modules, or they have other parameters.
     """
     if checkpoint.build is None:
-        hint = "name a spec, and the file with --weights"
+        hint = "name its spec or factory, and this file with --weights"
         raise UsageError("its modules are not known", hint=hint, file=checkpoint.file)
     module: nn.Module = checkpoint.build(device)
     targets = module.state_dict(keep_vars=True)
@@ -44,14 +44,15 @@ def read_tensor(entry: Entry) -> Tensor:
 
 
 def _check_names(checkpoint: Checkpoint, targets: Iterable[str]) -> None:
-    wanted = set(targets)
+    wanted = dict.fromkeys(targets)
     for names, what in (
-        ([name for name in wanted if name not in checkpoint], "has no"),
-        ([name for name in checkpoint if name not in wanted], "has, and the model has not,"),
+        ([name for name in wanted if name not in checkpoint], "lacks what the model has"),
+        ([name for name in checkpoint if name not in wanted], "has what the model lacks"),
     ):
         if names:
-            listed = ", ".join(f"'{name}'" for name in sorted(names)[:MAX_NAMED])
-            raise UsageError(f"{what} {listed}", file=checkpoint.file)
+            listed = ", ".join(f"'{name}'" for name in names[:MAX_NAMED])
+            more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+            raise UsageError(f"{what}: {listed}{more}", file=checkpoint.file)
 
 
 def _check_shape(checkpoint: Checkpoint, entry: Entry, target: Tensor) -> None:

@@ -16,7 +16,8 @@ from paramctl.views.clipping import clip
 from paramctl.views.escaping import escape
 from paramctl.views.probing import NONE, gradient_of, number, ratio_of, share
 
-LAYER_NUMBERS = ("mean", "std", "zeros", "saturated", "grad rms")
+SATURATED = "saturated"  # left out where no layer can be
+LAYER_NUMBERS = ("mean", "std", "zeros", SATURATED, "grad rms")
 PARAMETER_NUMBERS = ("norm", "mean", "std", "grad/norm")
 STEP_NUMBERS = ("norm", "grad norm", "update")
 TYPE, SHAPE, TIE, DIM = "cyan", "green", "yellow", "dim"
@@ -43,7 +44,9 @@ class Name:
 
 def layer_table(probe: Probe) -> Table:
     """Return the outputs of the layers, in the order of the calls."""
-    table = _table([_names("layer"), _texts("type"), _texts("output"), *_numbers(LAYER_NUMBERS)])
+    saturates = any(output.saturated is not None for output in probe.outputs)
+    numbers = [name for name in LAYER_NUMBERS if saturates or name != SATURATED]
+    table = _table([_names("layer"), _texts("type"), _texts("output"), *_numbers(numbers)])
     for output in probe.outputs:
         table.add_row(
             Name(escape(output.name)),
@@ -52,7 +55,7 @@ def layer_table(probe: Probe) -> Table:
             number(output.values.mean),
             number(output.values.std),
             share(output.zeros),
-            share(output.saturated),
+            *([share(output.saturated)] if saturates else []),
             number(output.gradient),
         )
     return table
