@@ -3,7 +3,7 @@
 `python docs/check.py` exits 1 where they differ; `--update` writes what is printed into its place.
 Examples are `console` blocks of the pages and the EXAMPLES of the verbs, which `--help` shows: a
 line that begins with `$ ` is run in the repository's root, on a terminal of 100 columns without
-colour, and the lines behind it are what it prints. The README's picture is drawn anew too.
+colour, and the lines behind it are what it prints. The pictures are drawn anew too.
 """
 
 import os
@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from picture import draw
+from pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = sorted((ROOT / "paramctl" / "cli").glob("*.py"))
-PICTURE = ROOT / "docs" / "ls.svg"
 PAGE_BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 HELP_BLOCK = re.compile(r'(?<=^EXAMPLES = """\n)(.*?)(?=^""")', re.MULTILINE | re.DOTALL)
 COLUMNS = "100"
@@ -99,11 +98,12 @@ def renew_help(text: str) -> str:
 
 
 def main() -> int:
-    """Check all pages, the verbs' help and the picture, or update them."""
+    """Check all pages, the verbs' help and the pictures, or update them."""
     good = [check(page, page.read_text(), renew_page(page.read_text())) for page in PAGES]
     good += [check(verb, verb.read_text(), renew_help(verb.read_text())) for verb in VERBS]
-    old = PICTURE.read_text() if PICTURE.exists() else ""
-    good.append(check(PICTURE, old, draw()))
+    for name, draw in PICTURES.items():
+        picture = ROOT / "docs" / name
+        good.append(check(picture, picture.read_text() if picture.exists() else "", draw()))
     sys.stdout.write(f"{len(good)} files checked, {good.count(False)} wrong\n")
     return not all(good)
 

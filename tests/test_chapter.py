@@ -4,9 +4,11 @@
 is done to the saved net from the shell, on the same weights.
 """
 
+import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from forks import Forks
@@ -234,6 +236,94 @@ def test_layers_that_are_apart_are_tied(forks: Forks, tmp_path: Path) -> None:
     assert torch.equal(net.state_dict()["4.weight"], state["2.weight"])
     size = sum(tensor.nbytes for tensor in load_file(tmp_path / "out.safetensors").values())
     assert size == sum(tensor.nbytes for tensor in state.values()) - 4 * (64 + 8)
+
+
+# Gradients and training
+
+
+def inputs(folder: Path, rows: int) -> Tensor:
+    """Return X, which lies in x.npy too."""
+    torch.manual_seed(0)
+    values = torch.rand(rows, 4)
+    np.save(folder / "x.npy", values.numpy())
+    return values
+
+
+def gradient(net: nn.Module, name: str) -> Tensor:
+    found = net.get_parameter(name).grad
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["mlp", "shared"])
+def test_gradients_are_there_after_backward(name: str, torch_forks: Forks, tmp_path: Path) -> None:
+    net = mlp() if name == "mlp" else tied_net()
+    given, grads = inputs(tmp_path, 2), tmp_path / "grads.safetensors"
+    net(given).sum().backward()
+    run = torch_forks.run(
+        "probe",
+        *(SAMPLES / f"{name}.yaml", "--weights", SAMPLES / f"{name}.pt"),
+        *("--input", tmp_path / "x.npy", "--save-grads", grads),
+    )
+    assert run.code == 0, run.err
+    values = shown(torch_forks.run("show", grads, "--format", "json").out)
+    assert values.keys() == {key for key, _ in net.named_parameters(remove_duplicate=False)}
+    for key, parameter in net.named_parameters(remove_duplicate=False):
+        torch.testing.assert_close(values[key], parameter.grad)
+
+
+def test_gradients_of_tied_layers_add_up(torch_forks: Forks, tmp_path: Path) -> None:
+    given, net = inputs(tmp_path, 2), tied_net()
+    apart = nn.Sequential(*(copy.deepcopy(layer) for layer in net))
+    apart(given).sum().backward()
+    net(given).sum().backward()
+    run = torch_forks.run(
+        "probe",
+        *(SAMPLES / "shared.yaml", "--weights", SAMPLES / "shared.pt"),
+        *("--input", tmp_path / "x.npy", "--format", "json"),
+    )
+    found = {each["name"]: each for each in json.loads(run.out)["parameters"]}
+    for leaf in ("weight", "bias"):
+        told = found[f"2.{leaf}"]
+        norms = {use["place"]: use["gradient"]["norm"] for use in told["uses"]}
+        parts = [gradient(apart, f"{layer}.{leaf}") for layer in "24"]
+        assert norms == pytest.approx(
+            {f"{layer}.{leaf}": float(part.norm()) for layer, part in zip("24", parts, strict=True)}
+        )
+        total = torch.stack(parts).sum(0)
+        assert told["gradient"]["norm"] == pytest.approx(float(total.norm()))
+        torch.testing.assert_close(total, gradient(net, f"2.{leaf}"))
+
+
+def test_an_mlp_with_a_shared_layer_is_trained_and_watched(
+    torch_forks: Forks, tmp_path: Path
+) -> None:
+    given, net, out = inputs(tmp_path, 16), tied_net(), tmp_path / "trained.safetensors"
+    target = given.sum(1, keepdim=True)
+    np.save(tmp_path / "y.npy", target.numpy())
+    run = torch_forks.run(
+        "probe",
+        *(SAMPLES / "shared.yaml", "--weights", SAMPLES / "shared.pt", "--steps", "10"),
+        *("--data", f"{tmp_path / 'x.npy'},{tmp_path / 'y.npy'}", "--format", "json", "-o", out),
+    )
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for line in run.out.splitlines():
+        step = json.loads(line)
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(net(given), target)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert step["loss"] == pytest.approx(loss.item(), rel=1e-5)
+        for name, parameter in net.named_parameters():
+            told = step["parameters"][name]
+            assert told["norm"] == pytest.approx(float(parameter.detach().norm()), rel=1e-5)
+            norm = float(gradient(net, name).norm())
+            assert told["gradient"] == pytest.approx(norm, rel=1e-4)
+        optimizer.step()
+    assert len(run.out.splitlines()) == 10
+    other = tied_net()
+    assert not any(load_model(other, out))
+    for key, tensor in net.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[key], tensor)
 
 
 def test_the_whole_chapter_is_a_pipeline() -> None:

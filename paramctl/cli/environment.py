@@ -147,6 +147,13 @@ class Environment:
         return UNICODE_SEPARATOR if self._is_unicode else ASCII_SEPARATOR
 
     @property
+    def bars(self) -> str:
+        """The bars of sparklines, in the output's encoding."""
+        from paramctl.views.sparks import ASCII_BARS, UNICODE_BARS  # noqa: PLC0415 (rarely needed)
+
+        return UNICODE_BARS if self._is_unicode else ASCII_BARS
+
+    @property
     def _is_unicode(self) -> bool:
         return self.out.encoding.lower().startswith("utf")
 

@@ -30,11 +30,27 @@ if TYPE_CHECKING:
     from paramctl.probe.training import Step
 
 EXAMPLES = """
-$ paramctl probe sample_models/shared.yaml --seed 0 --device cpu
+$ paramctl probe sample_models/mlp.yaml --seed 0
+layer  type    output     mean      std  zeros  grad rms
+0      Linear  [2, 8]   -0.195    0.831     0%    0.1721
+1      ReLU    [2, 8]   0.2245   0.3588  62.5%    0.2525
+2      Linear  [2, 1]  -0.3161  0.09996     0%         1
 
-$ paramctl init sample_models/mlp.yaml --scheme xavier --seed 0 | paramctl probe --seed 0
+parameter   shape     norm       mean     std  grad/norm
+0.weight    [8, 4]   1.466   -0.02343   0.258
+  gradient           1.449  -0.001464  0.2561     0.9884
+0.bias      [8]     0.8804   -0.07762  0.3014
+  gradient          0.8855   -0.03338  0.3113      1.006
+2.weight    [1, 8]   0.714   0.006976  0.2524
+  gradient           2.042     0.4491  0.5653       2.86
+2.bias      [1]     0.2204    -0.2204       0
+  gradient               2          2       0      9.076
+
+loss -0.6322
 
 $ paramctl probe sample_models/mlp.yaml --seed 0 --steps 200 --every 100 --lr 0.1 | cut -f 1,2
+100	0.01288
+200	0.009824
 """
 TRAINING = "Training"
 
@@ -325,6 +341,10 @@ class _Session(NamedTuple):
 
         from paramctl.views.probe_tables import step_view  # noqa: PLC0415 (the same)
 
-        with Live(console=self.environment.console(), auto_refresh=False) as live:
-            for step in shown:
-                live.update(step_view(step, training.steps), refresh=True)
+        so_far: list[Step] = []
+        bars = self.environment.bars
+        with Live(
+            console=self.environment.console(),
+            get_renderable=lambda: step_view(so_far, training.steps, bars) if so_far else "",
+        ):
+            so_far.extend(shown)

@@ -1,6 +1,6 @@
 """What a probe found, as tables for people."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -15,12 +15,13 @@ from paramctl.probe.training import Step
 from paramctl.views.clipping import clip
 from paramctl.views.escaping import escape
 from paramctl.views.probing import NONE, gradient_of, number, ratio_of, share
+from paramctl.views.sparks import spark
 
 SATURATED = "saturated"  # left out where no layer can be
 LAYER_NUMBERS = ("mean", "std", "zeros", SATURATED, "grad rms")
 PARAMETER_NUMBERS = ("norm", "mean", "std", "grad/norm")
-STEP_NUMBERS = ("norm", "grad norm", "update")
-TYPE, SHAPE, TIE, DIM = "cyan", "green", "yellow", "dim"
+STEP_NUMBERS = ("norm", "update", "grad norm")
+TYPE, SHAPE, TIE, BARS, DIM = "cyan", "green", "yellow", "blue", "dim"
 
 
 @dataclass
@@ -77,13 +78,17 @@ def parameter_table(probe: Probe) -> Table:
     return table
 
 
-def step_view(step: Step, steps: int) -> Group:
-    """Return a step: the loss, and what it did to each parameter."""
-    table = _table([_names("parameter"), *_numbers(STEP_NUMBERS)])
-    for move in step.moves:
-        cells = (number(move.norm), number(move.gradient), number(move.update))
-        table.add_row(Name(escape(move.name)), *cells)
-    return Group(Text(f"step {step.number} of {steps}, loss {number(step.loss)}"), table)
+def step_view(shown: Sequence[Step], steps: int, bars: str) -> Group:
+    """Return the last step, and how loss and gradients moved until then."""
+    last = shown[-1]
+    table = _table([_names("parameter"), *_numbers(STEP_NUMBERS), _texts("gradient so far")])
+    for place, move in enumerate(last.moves):
+        cells = (number(move.norm), number(move.update), number(move.gradient))
+        gradients = spark([step.moves[place].gradient for step in shown], bars)
+        table.add_row(Name(escape(move.name)), *cells, Text(gradients, BARS))
+    losses = spark([step.loss for step in shown], bars)
+    head = Text(f"step {last.number} of {steps}, loss {number(last.loss)}  ")
+    return Group(head.append(losses, BARS), table)
 
 
 def _gradient_rows(parameter: Parameter) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,0 +1,61 @@
+"""Draw the pictures of the documentation, as Rich exports a terminal."""
+
+import io
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.text import Text
+
+from paramctl import open as open_model
+from paramctl.edits.initialization import initialize, plan
+from paramctl.edits.rules import rules_of_scheme
+from paramctl.probe.inputs import find_task
+from paramctl.probe.network import build
+from paramctl.probe.training import RATES, train
+from paramctl.views.probe_tables import step_view
+from paramctl.views.rows import make_rows, total
+from paramctl.views.sparks import UNICODE_BARS
+from paramctl.views.summary import header_line, total_line
+from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
+from paramctl.views.tree_table import print_lines
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+WIDTH = 84
+SEED, STEPS = 0, 200
+
+
+def draw_listing() -> str:
+    """Return `ls` of a real model as SVG."""
+    console = _console()
+    checkpoint = open_model(SAMPLES / "gpt2")
+    checkpoint.file = "gpt2/model.safetensors.index.json"
+    rows = make_rows(checkpoint, checkpoint)
+    tree = TreeBuilder(checkpoint, rows, fold=True, guides=UNICODE_GUIDES)
+    console.print(Text(header_line(checkpoint)))
+    print_lines(console, tree.lines(None, "file"), WIDTH)
+    console.print(Text(total_line(total(checkpoint, rows))))
+    return console.export_svg(title="$ paramctl ls gpt2") + "\n"
+
+
+def draw_training() -> str:
+    """Return the end of a training as SVG: the textbook's MLP with a shared layer."""
+    torch.set_num_threads(1)  # of so little work, more threads only wait
+    checkpoint = open_model(SAMPLES / "shared.yaml")
+    filled = initialize(checkpoint, plan(checkpoint, rules_of_scheme("default", [])), SEED)
+    module = build(filled, "cpu").train()
+    task = find_task(filled, module, ("", ""), None, SEED)
+    steps = list(train(module, task, STEPS, "sgd", RATES["sgd"]))
+    console = _console()
+    console.print(step_view(steps, STEPS, UNICODE_BARS))
+    title = f"$ paramctl probe shared.yaml --seed {SEED} --steps {STEPS}"
+    return console.export_svg(title=title) + "\n"
+
+
+PICTURES = {"ls.svg": draw_listing, "training.svg": draw_training}
+
+
+def _console() -> Console:
+    return Console(
+        file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, highlight=False
+    )
