@@ -36,7 +36,7 @@ def test_of_many_values_the_first_and_the_last_are_among_those_shown() -> None:
     assert (shown[0], shown[-1], set(shown[1:-1])) == ("█", "█", {"▁"})
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(width=32)), max_size=100))
+@given(st.lists(st.one_of(st.none(), st.floats()), max_size=100))
 def test_any_numbers_make_bars(values: list[float | None]) -> None:
     shown = spark(values, UNICODE_BARS)
     assert len(shown) == min(len(values), WIDTH)

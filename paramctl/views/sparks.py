@@ -13,10 +13,12 @@ def spark(values: Sequence[float | None], bars: str) -> str:
     """Return bars between the least and the largest value; of many values, evenly chosen ones."""
     chosen = _thin(values)
     finite = [value for value in chosen if value is not None and isfinite(value)]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    scale = (len(bars) - 1) / (high - low) if high > low else 0.0
+    low, high = (min(finite) / 2, max(finite) / 2) if finite else (0.0, 0.0)
+    span = (high - low) or 1.0  # halves: the difference of two floats may be none
     return "".join(
-        BLANK if value is None or not isfinite(value) else bars[round((value - low) * scale)]
+        BLANK
+        if value is None or not isfinite(value)
+        else bars[round((value / 2 - low) / span * (len(bars) - 1))]
         for value in chosen
     )
 
