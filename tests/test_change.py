@@ -327,6 +327,17 @@ def test_a_scheme_of_matrices_is_refused_for_a_vector_that_is_named(
         assert not (tmp_path / "x").exists()
 
 
+def test_a_rule_that_names_nothing_is_told_or_an_error(forks: Forks, tmp_path: Path) -> None:
+    call = ("init", MLP, "--rule", "0.wight=ones", "--rule", "*.weight=zeros")
+    unused = "1 unused rule: 0.wight=ones (no parameter or layer '0.wight'; closest: 0.weight, "
+    run = forks.run(*call, "-o", tmp_path / "x")
+    assert (run.code, unused in run.err) == (0, True)
+    assert not any(load_file(tmp_path / "x")[f"{layer}.weight"].any() for layer in (0, 2))
+    run = forks.run(*call, "--strict", "-o", tmp_path / "y")
+    assert (run.code, run.err.count("\n"), unused in run.err) == (2, 1, True)
+    assert not (tmp_path / "y").exists()
+
+
 def test_integers_are_kept_and_it_says_so(mixed: Path, forks: Forks, tmp_path: Path) -> None:
     run = forks.run("init", mixed, "-s", "normal", "--seed", "0", "-o", tmp_path / "x")
     assert run.code == 0
@@ -571,6 +582,7 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["set", MLP, "0.bias = 1", "-o", ""], "an empty -o"),
         (["set", MLP, "0.bias = 1", "-o", "d", "--max-shard-size", "abc", "-n"], "abc"),
         (["init", MLP, "-s", "ones", "--type", "Conv2d"], "nothing to initialize"),
+        (["init", MLP, "--rule", "wight=ones"], "nothing to initialize; unused rule: wight=ones ("),
         (["init", MLP, "-s", "ones", "nope"], "no parameter or layer 'nope'"),
         (["init", MLP, "-s", "ones", "--device", "tpu"], "no device 'tpu'; there is cpu"),
         (["schemes", "xavir"], "closest: xavier"),

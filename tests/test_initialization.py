@@ -96,8 +96,8 @@ def test_a_class_of_layers_leaves_out_the_others() -> None:
     assert list(schemes_of(plan_rules(NET, "*=ones", layer_type="Embedding"))) == ["emb.weight"]
     assert planned.kept["h.0.fc.bias"] == UNMATCHED
     assert planned.kept["emb.weight"] == "its layer is not known as Linear"
-    with pytest.raises(AddressError, match="no parameter or layer 'emb'"):
-        plan_rules(NET, "emb=ones", layer_type="Linear")
+    (unused,) = plan_rules(NET, "emb=ones", layer_type="Linear").unused
+    assert unused.why.startswith("no parameter or layer 'emb'")
 
 
 def test_without_addresses_weights_are_drawn_and_the_rest_is_as_usual() -> None:
@@ -139,10 +139,19 @@ def test_a_bias_that_is_named_beside_its_layer_takes_the_scheme(addresses: list[
 
 
 def test_rules_without_use_are_told() -> None:
-    planned = plan_rules(NET, "h=ones", "h.0=zeros", "emb=ones", "emb.weight=keep")
-    assert [rule.text for rule in planned.unused] == ["h.0=zeros", "emb.weight=keep"]
+    planned = plan_rules(NET, "h=ones", "h.0=zeros", "emb=ones", "emb.weight=keep", "heda=ones")
+    assert list(map(str, planned.unused)) == [
+        "h.0=zeros",
+        "emb.weight=keep",
+        "heda=ones (no parameter or layer 'heda'; closest: head)",
+    ]
+
+
+def test_the_address_of_a_rule_must_parse_and_one_of_a_scheme_must_name_something() -> None:
+    with pytest.raises(AddressError, match="a bracket without its other half"):
+        plan_rules(NET, "head=ones", "head[=ones")
     with pytest.raises(AddressError, match="no parameter or layer 'heda'; closest: head"):
-        plan_rules(NET, "heda=ones")
+        plan_scheme(NET, "ones", "head", "heda")
 
 
 def test_what_is_kept_has_its_reason() -> None:

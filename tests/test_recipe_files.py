@@ -197,13 +197,14 @@ def test_unused_rules_and_untouched_parameters_of_a_file_are_told(tmp_path: Path
     recipe.write_text("rules:\n- a: zeros\n- a.weight: ones\n- q: ones\n- b: keep\n")
     run = paramctl("init", tmp_path / "model.pt", "--recipe", recipe, "--seed", "0", "--dry-run")
     assert run.code == 0
+    why = "no parameter or layer 'q'; closest: a, b, c"
     assert run.err.splitlines() == [
-        "paramctl: 2 unused rules: recipe.yaml: a.weight; recipe.yaml: q",
+        f"paramctl: 2 unused rules: recipe.yaml: a.weight; recipe.yaml: q ({why})",
         "paramctl: 1 kept parameter: 'c.weight': no rule is for it",
     ]
     strict = paramctl("init", tmp_path / "model.pt", "--recipe", recipe, "--strict", "--dry-run")
     assert strict.code == 2
-    assert "2 unused rules: recipe.yaml: a.weight; recipe.yaml: q" in strict.err
+    assert "2 unused rules: recipe.yaml: a.weight; recipe.yaml: q (" in strict.err
     recipe.write_text("rules:\n- a: zeros\n- b: keep\n")
     strict = paramctl("init", tmp_path / "model.pt", "--recipe", recipe, "--strict", "--dry-run")
     assert strict.code == 2

@@ -114,7 +114,7 @@ class Choosing(NamedTuple):
 
         planned = plan(checkpoint, rules, self.layer_type)
         if not planned.draws:
-            raise UsageError("nothing to initialize", hint=_first_reason(planned))
+            raise UsageError("nothing to initialize", hint=_why_nothing(planned))
         named = set(resolve_all(checkpoint.entries, addresses))
         if self.layer_type:
             types = checkpoint.types
@@ -229,7 +229,7 @@ def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> N
     Raises:
         UsageError: there are such, and `--strict` is given.
     """
-    unused = [rule.text for rule in plan.unused if rule.is_wanted]
+    unused = [str(unused) for unused in plan.unused if unused.rule.is_wanted]
     kept = list(starmap(_reason, plan.untouched.items()))
     for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
         if not items:
@@ -265,7 +265,11 @@ def verify_draws(environment: Environment, checkpoint: Checkpoint, plan: "Plan")
         environment.note(f"nothing to compare with: {lacking}")
 
 
-def _first_reason(plan: "Plan") -> str:
+def _why_nothing(plan: "Plan") -> str:
+    """Return which rule names nothing, else why the first parameter is kept."""
+    for unused in plan.unused:
+        if unused.why and unused.rule.is_wanted:
+            return f"unused rule: {unused}"
     return next(starmap(_reason, plan.kept.items()), "the model is empty")
 
 

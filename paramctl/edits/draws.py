@@ -22,12 +22,22 @@ class Draw(NamedTuple):
     distribution: Distribution
 
 
+class Unused(NamedTuple):
+    """A rule without a use: its address names nothing, as `why` says, or rules before took all."""
+
+    rule: Rule
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.rule.text} ({self.why})" if self.why else self.rule.text
+
+
 class Plan(NamedTuple):
     """What is initialized, in the model's order; what is kept, and why; the rules without a use."""
 
     draws: tuple[Draw, ...]
     kept: Mapping[str, str]
-    unused: tuple[Rule, ...]
+    unused: tuple[Unused, ...]
 
     @property
     def untouched(self) -> Mapping[str, str]:

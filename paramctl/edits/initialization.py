@@ -6,7 +6,7 @@ from functools import partial
 
 from paramctl.addresses import Resolver
 from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan
+from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan, Unused
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
 from paramctl.edits.rules import STATISTICS, Rule
@@ -31,7 +31,7 @@ def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") ->
     A `layer_type` leaves out the parameters of other layers.
 
     Raises:
-        AddressError: a rule's address names nothing.
+        AddressError: a rule's address does not parse, or it names nothing and must not.
         UsageError: a scheme cannot fill a parameter that was named for it.
     """
     return _Planner(checkpoint, layer_type).plan(rules)
@@ -73,45 +73,41 @@ class _Planner:
         self.decided: dict[str, Draw | str] = {}
 
     def plan(self, rules: Sequence[Rule]) -> Plan:
-        used = [self._apply(rule) for rule in rules]
+        unused = [unused for rule in rules if (unused := self._apply(rule))]
         stored = [name for name in self.checkpoint if name not in self.checkpoint.aliases]
         decided = {name: self.decided.get(name) or self._why_kept(name) for name in stored}
         return Plan(
             tuple(draw for draw in decided.values() if isinstance(draw, Draw)),
             {name: why for name, why in decided.items() if isinstance(why, str)},
-            tuple(rule for rule, is_used in zip(rules, used, strict=True) if not is_used),
+            tuple(unused),
         )
 
-    def _apply(self, rule: Rule) -> bool:
-        """Decide on what a rule matches and no rule before did; return whether there is any."""
-        found = False
-        for name, is_named in self._matches(rule):
+    def _apply(self, rule: Rule) -> Unused | None:
+        """Decide on what a rule matches and no rule before did; return it where that is nothing."""
+        try:
+            nodes = set(self.resolver.nodes(rule.address)) if rule.address else set()
+        except NoMatchError as error:
+            if rule.is_optional:
+                return Unused(rule, str(error))
+            raise
+        decided = len(self.decided)
+        for name, is_named in self._matches(rule, nodes):
             stored = self.groups.stored(name)
             if stored not in self.decided:
                 self.decided[stored] = self._decide(rule, name, is_named=is_named)
-                found = True
-        return found
+        return None if len(self.decided) > decided else Unused(rule)
 
-    def _matches(self, rule: Rule) -> Iterator[tuple[str, bool]]:
+    def _matches(self, rule: Rule, nodes: set[str]) -> Iterator[tuple[str, bool]]:
         """Yield the parameters that a rule is for, and whether its address names each by itself.
 
-        They are sorted: of tied names the rule sees the same one, whichever is stored.
+        `nodes` are the parameters and layers that its address leads to. The names are sorted: of
+        tied ones the rule sees the same one, whichever is stored.
         """
-        nodes = self._find_nodes(rule)
         for name in self.in_order:
             is_named = name in nodes
             is_below = not rule.address or not nodes.isdisjoint(prefixes(name))
             if is_named or (is_below and self._role(name) in rule.roles):
                 yield name, is_named
-
-    def _find_nodes(self, rule: Rule) -> set[str]:
-        """Return the parameters and layers that a rule's address leads to."""
-        try:
-            return set(self.resolver.nodes(rule.address)) if rule.address else set()
-        except NoMatchError:
-            if rule.is_optional:
-                return set()
-            raise
 
     def _decide(self, rule: Rule, name: str, *, is_named: bool) -> Draw | str:
         """Return what becomes of a parameter, or why it is kept."""

@@ -45,7 +45,8 @@ def parse_rule(text: str) -> Rule:
     address, sign, scheme = text.partition("=")
     if not sign or not address.strip() or not scheme.strip():
         raise UsageError(f"'{text}' is no rule", hint="write address=scheme: '*.bias=zeros'")
-    return Rule(text, address.strip(), parse_or_keep(scheme), WEIGHTS_OF_LAYERS)
+    bound = parse_or_keep(scheme)
+    return Rule(text, address.strip(), bound, WEIGHTS_OF_LAYERS, is_optional=True)
 
 
 def parse_or_keep(scheme: str, numbers: Mapping[str, float] = CONSTANTS) -> BoundScheme | None:
