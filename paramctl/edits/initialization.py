@@ -1,6 +1,5 @@
 """Initialization: what becomes of every parameter, planned before a value is drawn."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -14,14 +13,13 @@ from paramctl.edits.values import with_values
 from paramctl.errors import NoMatchError, TargetError
 from paramctl.groups import Groups
 from paramctl.init.distributions import Constant, Distribution
-from paramctl.init.roles import Role, role_of
+from paramctl.init.roles import Role, may_be_weight, role_of
 from paramctl.init.stacked import Stacked
 from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
 from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
-_NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g")  # of attention; the sizes of weight norm
 _FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given
 
 
@@ -141,7 +139,7 @@ class _Planner:
             role = role_of(target)
             if entry.kind == "buffer" and role not in STATISTICS:
                 role = Role.UNKNOWN
-            elif role is Role.UNKNOWN and _may_be_weight(target):
+            elif role is Role.UNKNOWN and may_be_weight(target):
                 role = Role.WEIGHT
             self.roles[name] = role
         return role
@@ -155,10 +153,6 @@ class _Planner:
 
     def _is_of_type(self, name: str) -> bool:
         return not self.layer_type or self.targets[name].layer == self.layer_type
-
-
-def _may_be_weight(target: Target) -> bool:
-    return len(target.shape) > 1 and not _NO_WEIGHT.search(target.leaf)
 
 
 def _targets(checkpoint: Checkpoint) -> dict[str, Target]:

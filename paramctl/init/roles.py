@@ -67,6 +67,7 @@ _EMBEDDING = re.compile(
 _RECURRENT = re.compile(r"(?:weight|bias)_(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?")
 _ATTENTION = re.compile(r"in_proj_(?:weight|bias)|[qkv]_proj_weight|bias_[kv]")
 _WEIGHT = re.compile(r"(?:weight|kernel)(?!_[gu]$)|^w(?=\d|_|$)", re.IGNORECASE)
+_NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g")  # of attention; the sizes of weight norm
 _NORM_WEIGHT = re.compile(r"weight|gamma|scale|g")
 _BIAS = re.compile(r"bias|^b(?=\d|_|$)|^beta$", re.IGNORECASE)
 
@@ -90,6 +91,11 @@ def role_of(target: Target) -> Role:
     if rank == 1 and kind is Kind.NORM and _NORM_WEIGHT.fullmatch(target.leaf):
         return Role.NORM_WEIGHT
     return Role.UNKNOWN
+
+
+def may_be_weight(target: Target) -> bool:
+    """Whether a parameter of unknown role may be a weight: a matrix that is not named otherwise."""
+    return len(target.shape) >= 2 and not _NO_WEIGHT.search(target.leaf)
 
 
 @cache
