@@ -5,7 +5,6 @@ from math import prod, sqrt
 from typing import TYPE_CHECKING, Any
 
 from paramctl.init.orthogonal import Orthogonal
-from paramctl.init.whole import Whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,29 +14,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DeltaOrthogonal(Whole):
+class DeltaOrthogonal(Orthogonal):
     """An orthogonal matrix in the middle of the kernel, 0 elsewhere."""
-
-    shape: tuple[int, ...]
-    gain: float
-
-    @property
-    def draws(self) -> int:
-        """One."""
-        return 1
-
-    @property
-    def mean(self) -> float:
-        """0, over all such matrices."""
-        return 0.0
 
     @property
     def std(self) -> float:
         """That of the matrix, thinned out by the places that are 0."""
-        return self._matrix.std / sqrt(max(prod(self.shape[2:]), 1))
+        return self._middle.std / sqrt(max(prod(self.shape[2:]), 1))
 
     @property
-    def _matrix(self) -> Orthogonal:
+    def _middle(self) -> Orthogonal:
         return Orthogonal(self.shape[:2], self.gain)
 
     def values(self, stream: "Stream") -> "npt.NDArray[np.float32]":
@@ -47,5 +33,5 @@ class DeltaOrthogonal(Whole):
         kernels: npt.NDArray[np.float32] = np.zeros(self.shape, np.float32)
         if kernels.size:
             middle: Any = (..., *((size - 1) // 2 for size in self.shape[2:]))
-            kernels[middle] = self._matrix.values(stream)
+            kernels[middle] = self._middle.values(stream)
         return kernels
