@@ -6,6 +6,7 @@
       + NoMatchError           2  one that parses, and names nothing
       + NameUnknownError       2  a name that a checkpoint has not; a KeyError too
     - ExpressionError          2  an expression or a scheme that does not parse or has no value
+    - ArgumentError            2  an argument of a scheme that no parameter of a model can do with
     - TargetError              2  a parameter that a scheme cannot fill
   + MalformedError             3  the file is not what its format says
   + UnsafeError                4  refused: reading on could do harm
@@ -81,6 +82,14 @@ class ExpressionError(UsageError):
         super().__init__(what, where=f"column {column + 1}", hint=hint)
         self.column = column
         self.text = ""
+
+
+class ArgumentError(UsageError):
+    """An argument of a scheme that is out of its range; `names` are the parameters it may be of."""
+
+    def __init__(self, what: str, *names: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.names = names
 
 
 class TargetError(UsageError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
-from paramctl.errors import UsageError
+from paramctl.errors import ArgumentError
 from paramctl.init.namespaces import Array, namespace
 from paramctl.init.shares import Interval, share_below
 
@@ -159,7 +159,7 @@ class TruncNormal(Distribution):
     the lower tail to their last bits, and those of the upper one as differences from 1.
 
     Raises:
-        UsageError: the interval is so far out that float64 does not hold its shares.
+        ArgumentError: the interval is so far out that float64 does not hold its shares.
     """
 
     location: float
@@ -171,9 +171,10 @@ class TruncNormal(Distribution):
         """Refuse an interval from which nothing can be drawn."""
         interval, _ = self._lower()
         if share_below(interval.high) < LEAST_SHARE or not interval.share:
-            raise UsageError(
+            raise ArgumentError(
                 f"from {self.a:g} to {self.b:g} lies next to nothing of a normal distribution"
-                f" of mean {self.location:g} and std {self.scale:g}"
+                f" of mean {self.location:g} and std {self.scale:g}",
+                *("a", "b", "mean", "std"),
             )
 
     @property
@@ -221,5 +222,5 @@ class TruncNormal(Distribution):
         lowest = np.nextafter(low, np.float32(inf)) if low <= self.a else low
         highest = np.nextafter(high, np.float32(-inf)) if high >= self.b else high
         if lowest > highest:
-            raise UsageError(f"no float32 lies between {self.a} and {self.b}")
+            raise ArgumentError(f"no float32 lies between {self.a} and {self.b}", "a", "b")
         return float(lowest), float(highest)

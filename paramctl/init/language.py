@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from paramctl.errors import ExpressionError, TargetError, UsageError
+from paramctl.errors import ArgumentError, ExpressionError, TargetError, UsageError
 from paramctl.expressions.evaluation import CONSTANTS, Value, evaluate, evaluate_number
 from paramctl.expressions.parser import parse
 from paramctl.expressions.quoting import closest, quoting
@@ -96,30 +96,35 @@ def _bind(node: Node, numbers: Mapping[str, float], scheme: Scheme | None = None
         (evaluate_number(pair.weight, numbers), _bind(pair.value, numbers)) for pair in pairs
     )
     others = [argument for argument in given if not isinstance(argument, Pair)]
-    arguments = _read_arguments(scheme, others, node.column, numbers)
-    bound = BoundScheme(scheme, arguments, parts)
-    _check(bound, node.column)
+    named = _name_arguments(scheme, others, node.column)
+    bound = BoundScheme(scheme, _read_arguments(scheme, named, numbers), parts)
+    weights = {f"weight {place}": pair.weight for place, pair in enumerate(pairs, start=1)}
+    _check(bound, node, named | weights)
     return bound
 
 
-def _read_arguments(
-    scheme: Scheme, given: list[Node], column: int, numbers: Mapping[str, float]
-) -> dict[str, Value]:
-    parameters = {parameter.name: parameter for parameter in scheme.parameters}
-    arguments: dict[str, Value] = {}
+def _name_arguments(scheme: Scheme, given: list[Node], column: int) -> dict[str, Node]:
+    """Return the values of a scheme's parameters, as far as they are given."""
+    named: dict[str, Node] = {}
     for place, argument in enumerate(given):
         name, node = _name_argument(scheme, argument, place)
-        if name in arguments:
+        if name in named:
             raise ExpressionError(f"'{name}' is given twice", argument.column)
-        arguments[name] = _read(node, parameters[name], numbers)
-    for name, parameter in parameters.items():
-        if parameter.default is REQUIRED and name not in arguments:
-            raise ExpressionError(f"'{scheme.name}' needs '{name}'", column, hint=scheme.usage)
-    return {
-        name: arguments[name]
-        for name in parameters
-        if name in arguments and arguments[name] != parameters[name].default
-    }
+        named[name] = node
+    for parameter in scheme.parameters:
+        if parameter.default is REQUIRED and parameter.name not in named:
+            what = f"'{scheme.name}' needs '{parameter.name}'"
+            raise ExpressionError(what, column, hint=scheme.usage)
+    return named
+
+
+def _read_arguments(
+    scheme: Scheme, named: Mapping[str, Node], numbers: Mapping[str, float]
+) -> dict[str, Value]:
+    """Return the values that are not the defaults, in the order of the parameters."""
+    given = [parameter for parameter in scheme.parameters if parameter.name in named]
+    values = [(each, _read(named[each.name], each, numbers)) for each in given]
+    return {each.name: value for each, value in values if value != each.default}
 
 
 def _name_argument(scheme: Scheme, argument: Node, place: int) -> tuple[str, Node]:
@@ -151,12 +156,20 @@ def _read(node: Node, parameter: Parameter, numbers: Mapping[str, float]) -> Val
     return int(value) if kind is int else value
 
 
-def _check(bound: BoundScheme, column: int) -> None:
-    """Refuse what is wrong for any parameter; users' code is not called before it is needed."""
-    if not bound.scheme.origin:
-        parts = [(weight, Constant(0.0)) for weight, _ in bound.parts]
-        with _at(column), suppress(TargetError):
+def _check(bound: BoundScheme, node: Node, named: Mapping[str, Node]) -> None:
+    """Refuse what is wrong for any parameter; users' code is not called before it is needed.
+
+    The error points at the argument that is to blame.
+    """
+    if bound.scheme.origin:
+        return
+    parts = [(weight, Constant(0.0)) for weight, _ in bound.parts]
+    try:
+        with suppress(TargetError):
             bound.scheme.function(_NO_TARGET, *parts, **bound.arguments)
+    except ArgumentError as error:
+        blamed = next((named[name] for name in error.names if name in named), node)
+        raise ExpressionError(error.what, blamed.column, hint=error.hint) from error
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Schemes that do not look at the parameter's shape."""
 
-from paramctl.errors import UsageError
+from paramctl.errors import ArgumentError
 from paramctl.init.checks import at_least, below, positive
 from paramctl.init.distributions import (
     FLOAT32_MAX,
@@ -27,7 +27,7 @@ def uniform(_target: Target, *, low: float = 0.0, high: float = 1.0) -> Distribu
     """Every number from low to high alike, high itself left out."""
     below("low", low, "high", high)
     if high - low > FLOAT32_MAX:
-        raise UsageError("low and high are too far apart for float32")
+        raise ArgumentError("low and high are too far apart for float32", "low", "high")
     return Uniform(low, high)
 
 
@@ -82,8 +82,8 @@ def mixture(_target: Target, *parts: tuple[float, Distribution]) -> Distribution
     `mixture(1/4: uniform(5, 10), 1/2: zeros, 1/4: uniform(-10, -5))`; the weights add up to 1.
     """
     weights = [weight for weight, _ in parts]
-    for weight in weights:
-        at_least("a weight", weight, 0)
+    for place, weight in enumerate(weights, start=1):
+        at_least(f"weight {place}", weight, 0)
     if abs(sum(weights) - 1) > ROUNDING:
-        raise UsageError(f"the weights add up to {sum(weights):g}, not to 1")
+        raise ArgumentError(f"the weights add up to {sum(weights):g}, not to 1")
     return Mixture(tuple(weights), tuple(part for _, part in parts))

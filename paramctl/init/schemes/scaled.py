@@ -148,7 +148,7 @@ def gain_of(gain: float | str, slope: float = 0.01) -> float:
     if not isinstance(gain, str):
         positive("gain", gain)
         return gain
-    one_of("nonlinearity", gain, tuple(GAINS))
+    one_of("nonlinearity", gain, tuple(GAINS), "gain")
     return sqrt(2 / (1 + slope**2)) if gain == "leaky_relu" else GAINS[gain]
 
 

@@ -1,6 +1,6 @@
 """Schemes that need the whole tensor: its elements hang together."""
 
-from paramctl.errors import UsageError
+from paramctl.errors import ArgumentError
 from paramctl.init.checks import at_least
 from paramctl.init.delta_orthogonal import DeltaOrthogonal
 from paramctl.init.dirac import Dirac
@@ -83,7 +83,7 @@ def sparse(target: Target, *, sparsity: float, std: float = 0.01) -> Distributio
     """In each column a fixed number of rows is 0: sparsity times the rows, rounded up."""
     at_least("sparsity", sparsity, 0)
     if sparsity > 1:
-        raise UsageError(f"sparsity is {sparsity:g}, the most is 1")
+        raise ArgumentError(f"sparsity is {sparsity:g}, the most is 1", "sparsity")
     at_least("std", std, 0)
     target.require(2)
     return Sparse(target.shape, sparsity, std)
