@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,15 @@ def test_verbs_and_options_are_offered_with_their_help() -> None:
         ("paramctl show -q --color ", ["auto", "always", "never"]),
         ("paramctl completion ", ["bash", "zsh", "fish"]),
         ("paramctl completion fish ", []),
+        ("paramctl init --scheme xav", ["xavier_uniform", "xavier", "xavier_normal"]),
+        ("paramctl init m.pt -s orth", ["orthogonal"]),
+        ("paramctl init m.pt -s=orth", []),
+        ("paramctl init --scheme=lecun_n", ["--scheme=lecun_normal"]),
+        ("paramctl init --bias zer", ["zeros"]),
+        ("paramctl init --norm ke", ["keep"]),
+        ("paramctl init --recipe b", ["bert"]),
+        ("paramctl schemes orth", ["orthogonal"]),
+        ("paramctl schemes orthogonal ", []),
         (f"paramctl ls {MLP} -- --", []),
         ("paramctl nothing ", []),
         ("paramctl ls --depth x ", []),
@@ -144,6 +154,19 @@ def test_verbs_and_options_are_offered_with_their_help() -> None:
 )
 def test_choices_are_offered_where_they_may_stand(line: str, offered: list[str]) -> None:
     assert complete(line) == offered
+
+
+@pytest.mark.parametrize("line", ["init --scheme xav", "init --recipe gp", "schemes xav"])
+def test_schemes_and_recipes_are_offered_without_loading_what_reads_them(line: str) -> None:
+    code = (
+        "import sys; from paramctl.cli.app import run\n"
+        f"assert run(['completion', 'fish', '--line', 'paramctl {line}']) == 0\n"
+        "print(*{'torch', 'numpy', 'yaml', 'rich.console'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    *offered, heavy = run.stdout.splitlines()
+    assert offered
+    assert heavy == ""
 
 
 def test_a_name_that_would_be_an_option_or_no_line_is_not_offered(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from paramctl.errors import UsageError
 from paramctl.init.distributions import Uniform
 from paramctl.init.language import parse_scheme
-from paramctl.init.registry import all_schemes, find
+from paramctl.init.registry import all_schemes, find, names
 from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
 
@@ -204,5 +204,8 @@ def test_a_package_that_is_broken_is_named(
     install(tmp_path, "broken", entries)
     monkeypatch.syspath_prepend(tmp_path)
     assert find("xavier").name == "xavier_uniform"
+    assert (
+        names()[-1] == entries.partition(" ")[0]
+    )  # which is offered to a shell: nothing is loaded
     with pytest.raises(UsageError, match=message):
         all_schemes()

@@ -35,7 +35,7 @@ def _complete_verb(verb: Any, before: list[str], typed: str) -> Iterator[Candida
     options = {name: param for param in verb.params for name in param.opts}
     given, equals, value = typed.partition("=")
     last = options.get(before[-1]) if before else None
-    if equals and given in options:
+    if equals and given in options and given.startswith("--"):
         choices = options[given].shell_complete(None, value)
         yield from (Candidate(f"{given}={choice.value}") for choice in choices)
     elif last and before[-1].startswith("-") and not last.is_flag:
@@ -56,7 +56,7 @@ def _complete_arguments(verb: Any, before: list[str], typed: str) -> Iterator[Ca
     """Yield what the first argument offers that still takes a word."""
     context = verb.make_context(verb.name, before, resilient_parsing=True)
     for param in verb.params:
-        is_open = param.nargs == -1 or context.params[param.name] is None
+        is_open = param.nargs == -1 or not context.params[param.name]
         if param.param_type_name == "argument" and is_open:
             yield from (Candidate(each.value) for each in param.shell_complete(context, typed))
             return

@@ -12,8 +12,11 @@ from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
+from paramctl.edits import recipes
+from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
+from paramctl.init import registry
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import MAX_SEED, fresh_seed
 from paramctl.views.escaping import escape
@@ -47,6 +50,11 @@ NEW = "default"  # the scheme of what has no values yet and no other rule: PyTor
 MAX_NAMED = 5  # parameters that a note names
 
 
+def schemes_or_keep() -> list[str]:
+    """Return the names that complete an option which a scheme may be left out of."""
+    return [KEEP, *registry.names()]
+
+
 class Choosing(NamedTuple):
     """Which scheme for which parameters."""
 
@@ -56,6 +64,7 @@ class Choosing(NamedTuple):
             "--scheme",
             "-s",
             metavar="SCHEME",
+            autocompletion=registry.names,
             help="What to fill with: xavier, 'normal(std=0.02)', my_file.py:my_function.",
             show_default=False,
         ),
@@ -63,7 +72,11 @@ class Choosing(NamedTuple):
     bias: Annotated[
         str,
         typer.Option(
-            "--bias", metavar="SCHEME|keep", help="The same for biases.", show_default="zeros"
+            "--bias",
+            metavar="SCHEME|keep",
+            autocompletion=schemes_or_keep,
+            help="The same for biases.",
+            show_default="zeros",
         ),
     ] = ""
     norm: Annotated[
@@ -71,6 +84,7 @@ class Choosing(NamedTuple):
         typer.Option(
             "--norm",
             metavar="SCHEME|keep",
+            autocompletion=schemes_or_keep,
             help="The same for norms' weights.",
             show_default="ones",
         ),
@@ -89,6 +103,7 @@ class Choosing(NamedTuple):
         typer.Option(
             "--recipe",
             metavar="NAME|FILE",
+            autocompletion=recipes.names,
             help="Rules, after those of --rule: gpt2, llama, ..., or those in a YAML file.",
             show_default=False,
         ),
@@ -128,8 +143,6 @@ class Choosing(NamedTuple):
         Raises:
             UsageError: they contradict each other, or a scheme or a recipe does not parse.
         """
-        from paramctl.edits.rules import parse_rule, rules_of_scheme  # noqa: PLC0415
-
         if not (self.scheme or self.rule or self.recipe or checkpoint.is_planned):
             raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
         if (addresses or self.bias or self.norm) and not self.scheme:
@@ -145,9 +158,7 @@ class Choosing(NamedTuple):
     def _rules_of_recipe(self, checkpoint: Checkpoint) -> "list[Rule]":
         if not self.recipe:
             return []
-        from paramctl.edits.recipes import load_recipe  # noqa: PLC0415 (loads yaml)
-
-        return load_recipe(self.recipe, checkpoint)
+        return recipes.load_recipe(self.recipe, checkpoint)
 
 
 def check_seed(seed: int | None) -> int | None:

@@ -35,7 +35,13 @@ trunc_normal
 def run(
     environment: Environment,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Explain this one.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            autocompletion=registry.names,
+            help="Explain this one.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """List the schemes that init knows, or explain one."""

@@ -32,6 +32,13 @@ def find(name: str) -> Scheme:
     raise UsageError(f"no scheme '{name}'", hint=closest(name, [*_OURS, *entries]))
 
 
+def names() -> list[str]:
+    """Return the names and aliases of all schemes; nothing of a package is loaded."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 (slow, and seldom needed)
+
+    return [*_OURS, *(entry.name for entry in entry_points(group=GROUP))]
+
+
 def all_schemes() -> tuple[Scheme, ...]:
     """Return every scheme once: ours by family, then those of packages by name.
 

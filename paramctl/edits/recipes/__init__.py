@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.edits.recipes.recipe import read_rules
 from paramctl.edits.rules import Rule
 from paramctl.errors import FileError, LimitError, UsageError, blaming
 from paramctl.expressions.quoting import closest
@@ -25,6 +24,8 @@ def load_recipe(recipe: str, checkpoint: Checkpoint) -> list[Rule]:
         FileError: the file cannot be read.
         LimitError: the file is too large.
     """
+    from paramctl.edits.recipes.recipe import read_rules  # noqa: PLC0415 (loads yaml)
+
     if recipe in names():
         with blaming(f"recipe {recipe}"):
             rules = read_rules((FOLDER / f"{recipe}{SUFFIX}").read_bytes(), recipe, checkpoint)
