@@ -93,9 +93,23 @@ def test_without_a_key_every_value_is_told_and_tensors_by_their_number(tmp_path:
 def test_what_is_not_there_is_refused_with_the_keys_that_are(tmp_path: Path) -> None:
     run = paramctl("meta", saved({"optimizer": adam()}, tmp_path), "optimizer.param_groups.0.rate")
     assert (run.code, run.out) == (2, "")
-    assert "no metadata 'rate'; there is: lr, betas, eps" in run.err
+    assert "no metadata 'rate' in 'optimizer.param_groups.0'; there is: lr, betas" in run.err
     run = paramctl("meta", tmp_path / "m.pt", "optimizer.param_groups.1")
-    assert "no metadata '1'; there is: 0\n" in run.err
+    assert "no metadata '1' in 'optimizer.param_groups'; there is: 0\n" in run.err
+
+
+def test_keys_lead_from_one_into_the_next_and_two_beside_each_other_are_told(
+    tmp_path: Path,
+) -> None:
+    path = saved({"epoch": 3, "optimizer": adam()}, tmp_path)
+    for first, second in (("epoch", "optimizer"), ("optimizer", "epoch")):
+        run = paramctl("meta", path, first, second)
+        assert (run.code, run.out) == (2, "")
+        assert run.err == (
+            f"paramctl: {path}: no metadata '{second}' in '{first}';"
+            f" a key is looked up in the one before it: ask for '{second}' alone\n"
+        )
+    assert paramctl("meta", path, "epoch", "no").err.endswith("'epoch'; 'epoch' holds no keys\n")
 
 
 @pytest.mark.parametrize("key", ["epoch", "losses", "losses.0", "arch"])

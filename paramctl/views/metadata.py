@@ -53,15 +53,32 @@ def find_value(metadata: dict[str, Any], paths: Iterable[str]) -> Any:
         AddressError: there is no such key; names those that are there.
     """
     value: Any = metadata
+    followed: list[str] = []
     for path in paths:
         rest = path
         while rest:
             parts = _parts(value)
             key = next((prefix for prefix in prefixes(rest) if prefix in parts), None)
             if key is None:
-                raise AddressError(f"no metadata '{rest}'", hint=f"there is: {_list_keys(parts)}")
+                raise _missing(rest, followed, parts, metadata)
+            followed.append(key)
             value, rest = parts[key], rest[len(key) + 1 :]
     return value
+
+
+def _missing(
+    key: str, followed: list[str], parts: dict[str, Any], metadata: dict[str, Any]
+) -> AddressError:
+    """Return what to say of a key that is not among the parts of those followed before it."""
+    hint = f"there is: {_list_keys(parts)}"
+    if not followed:
+        return AddressError(f"no metadata '{key}'", hint=hint)
+    before = ".".join(followed)
+    if not metadata.keys().isdisjoint(prefixes(key)):
+        hint = f"a key is looked up in the one before it: ask for '{key}' alone"
+    elif not parts:
+        hint = f"'{before}' holds no keys"
+    return AddressError(f"no metadata '{key}' in '{before}'", hint=hint)
 
 
 def _parts(value: Any) -> dict[str, Any]:
