@@ -6,6 +6,7 @@ import pytest
 import torch
 from forks import Forks
 from program import paramctl
+from safetensors.torch import load_file
 from torch import nn
 
 import paramctl as library
@@ -135,3 +136,52 @@ def test_a_factory_s_model_is_initialized(forks: Forks, tmp_path: Path) -> None:
     assert model.aliases == {"2.weight": "0.weight", "2.bias": "0.bias"}
     assert model.build is None  # code does not travel
     assert "paramctl.spec" not in model.metadata
+
+
+OWN = """
+import torch
+from torch import nn
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(4)), nn.Parameter(torch.zeros(4))
+        self.linear = nn.Linear(4, 4)
+"""
+
+
+UNKNOWN = "'scale' of shape [4] is not known from PyTorch's layers, and it has no values yet"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "others"),
+    [
+        ((), UNKNOWN, ", and one for 'shift'"),
+        (("linear", "-s", "xavier"), UNKNOWN, ", and one for 'shift'"),
+        (("--rule", "shift=zeros"), UNKNOWN, ""),
+        (
+            ("--rule", "scale=keep"),
+            "'scale': a rule keeps it, and it has no values yet",
+            ", and one for 'shift'",
+        ),
+    ],
+)
+def test_a_parameter_that_is_of_no_layer_of_pytorch_s_needs_a_rule(
+    options: tuple[str, ...], reason: str, others: str, forks: Forks, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    factory, target = f"{tmp_path / 'own.py'}:Own", tmp_path / "x.safetensors"
+    run = forks.run("init", factory, *options, "-o", target)
+    advice = f"give it some: --rule scale=SCHEME{others}"
+    assert (run.code, run.err) == (2, f"paramctl: {factory}: {reason}; {advice}\n")
+    assert not target.exists()
+
+
+def test_rules_fill_what_is_of_no_layer_of_pytorch_s(forks: Forks, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    rules = ("--rule", "scale=ones", "--rule", "shift=constant(2)")
+    run = forks.run("init", f"{tmp_path / 'own.py'}:Own", *rules, "-o", tmp_path / "x")
+    assert run.code == 0, run.err
+    state = load_file(tmp_path / "x")
+    assert torch.equal(state["scale"], torch.ones(4))
+    assert torch.equal(state["shift"], torch.full((4,), 2.0))
+    assert state["linear.weight"].any()

@@ -1,6 +1,5 @@
 """`paramctl init`: fill parameters with the values of a scheme."""
 
-from itertools import starmap
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -11,6 +10,7 @@ from paramctl.cli.devices import Computing
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.plans import refuse_gaps, report_plan, why_nothing
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits import recipes
 from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
@@ -47,7 +47,6 @@ $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl
 tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
 NEW = "default"  # the scheme of what has no values yet and no other rule: PyTorch's own
-MAX_NAMED = 5  # parameters that a note names
 
 
 def schemes_or_keep() -> list[str]:
@@ -123,13 +122,15 @@ class Choosing(NamedTuple):
         """Plan what becomes of each parameter; what is not named is not said to be kept.
 
         Raises:
-            UsageError: a scheme does not fit, or nothing is left to initialize.
+            UsageError: a scheme does not fit, nothing is left to initialize, or there would be no
+                values for what has none yet.
         """
         from paramctl.edits.initialization import plan  # noqa: PLC0415 (loads numpy)
 
         planned = plan(checkpoint, rules, self.layer_type)
         if not planned.draws:
-            raise UsageError("nothing to initialize", hint=_why_nothing(planned))
+            raise UsageError("nothing to initialize", hint=why_nothing(planned))
+        refuse_gaps(checkpoint, planned)
         named = set(resolve_all(checkpoint.entries, addresses))
         if self.layer_type:
             types = checkpoint.types
@@ -222,7 +223,7 @@ def run(
 
             check_spec(checkpoint)
         plan = choosing.plan(checkpoint, addresses, rules)
-        report_plan(environment, choosing, plan)
+        report_plan(environment, plan, strict=choosing.strict)
         fresh = drawing.pick_seed(plan)
         announce = (lambda draw: announce_draw(environment, draw)) if drawing.verbose else None
         edited = initialize(checkpoint, plan, fresh or drawing.seed or 0, device, announce)
@@ -232,25 +233,6 @@ def run(
         if drawing.verify:
             written = "" if destination.is_plan else destination.path
             verify_draws(environment, open_checkpoint(written) if written else edited, plan)
-
-
-def report_plan(environment: Environment, choosing: Choosing, plan: "Plan") -> None:
-    """Say which rules found nothing and which parameters are left as they are.
-
-    Raises:
-        UsageError: there are such, and `--strict` is given.
-    """
-    unused = [str(unused) for unused in plan.unused if unused.rule.is_wanted]
-    kept = list(starmap(_reason, plan.untouched.items()))
-    for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
-        if not items:
-            continue
-        listed = "; ".join(items[:MAX_NAMED])
-        more = f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
-        text = f"{count_noun(len(items), what)}: {listed}{more}"
-        if choosing.strict:
-            raise UsageError(text)
-        environment.note(escape(text))
 
 
 def announce_draw(environment: Environment, draw: "Draw") -> None:
@@ -274,15 +256,3 @@ def verify_draws(environment: Environment, checkpoint: Checkpoint, plan: "Plan")
     if compared < len(theories):
         lacking = count_noun(len(theories) - compared, "parameter")
         environment.note(f"nothing to compare with: {lacking}")
-
-
-def _why_nothing(plan: "Plan") -> str:
-    """Return which rule names nothing, else why the first parameter is kept."""
-    for unused in plan.unused:
-        if unused.why and unused.rule.is_wanted:
-            return f"unused rule: {unused}"
-    return next(starmap(_reason, plan.kept.items()), "the model is empty")
-
-
-def _reason(name: str, why: str) -> str:
-    return why if why.startswith(f"'{name}' ") else f"'{name}': {why}"

@@ -1,0 +1,67 @@
+"""What `paramctl init` says of its plan, before a value is drawn."""
+
+from itertools import starmap
+from typing import TYPE_CHECKING
+
+from paramctl.checkpoint import PLANNED, Checkpoint
+from paramctl.cli.environment import Environment
+from paramctl.errors import UsageError
+from paramctl.views.escaping import escape
+from paramctl.views.units import count_noun
+
+if TYPE_CHECKING:
+    from paramctl.edits.draws import Plan
+
+MAX_NAMED = 5  # parameters that a note names
+
+
+def refuse_gaps(checkpoint: Checkpoint, plan: "Plan") -> None:
+    """Refuse to leave parameters as they are that have no values yet.
+
+    Raises:
+        UsageError: there are such; says the rule that is wanted.
+    """
+    lacking = [name for name in plan.kept if checkpoint[name].layout == PLANNED]
+    if not lacking:
+        return
+    import shlex  # noqa: PLC0415 (only for the error)
+
+    first, *others = lacking
+    named = ", ".join(f"'{name}'" for name in others[:MAX_NAMED])
+    more = ", ..." if len(others) > MAX_NAMED else ""
+    also = f", and one for {named}{more}" if others else ""
+    raise UsageError(
+        f"{_reason(first, plan.kept[first])}, and it has no values yet",
+        hint=f"give it some: {shlex.join(['--rule', f'{first}=SCHEME'])}{also}",
+    )
+
+
+def report_plan(environment: Environment, plan: "Plan", *, strict: bool) -> None:
+    """Say which rules found nothing and which parameters are left as they are.
+
+    Raises:
+        UsageError: there are such, and it is `strict`.
+    """
+    unused = [str(unused) for unused in plan.unused if unused.rule.is_wanted]
+    kept = list(starmap(_reason, plan.untouched.items()))
+    for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
+        if not items:
+            continue
+        listed = "; ".join(items[:MAX_NAMED])
+        more = f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
+        text = f"{count_noun(len(items), what)}: {listed}{more}"
+        if strict:
+            raise UsageError(text)
+        environment.note(escape(text))
+
+
+def why_nothing(plan: "Plan") -> str:
+    """Return why there is nothing to initialize: a rule that names nothing, or a kept parameter."""
+    for unused in plan.unused:
+        if unused.why and unused.rule.is_wanted:
+            return f"unused rule: {unused}"
+    return next(starmap(_reason, plan.kept.items()), "the model is empty")
+
+
+def _reason(name: str, why: str) -> str:
+    return why if why.startswith(f"'{name}' ") else f"'{name}': {why}"
