@@ -84,7 +84,7 @@ def test_a_file_is_not_replaced_unless_forced(
     path.write_text("mine")
     run = forks.run(verb, SHARED, *more, "-o", path)
     assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
-    assert "is there already; --force" in run.err
+    assert "is there already; --force replaces it" in run.err
     assert path.read_text() == "mine"
     assert forks.run(verb, SHARED, *more, "-o", path, "--force").code == 0
     assert set(library.open(path)) == set(library.open(SHARED))
@@ -574,6 +574,7 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["untie", MLP], "nothing to untie; 'paramctl ls --ties' lists the ties"),
         (["init", MLP], "no scheme; --scheme xavier"),
         (["init", MLP, "0", "--rule", "0=ones"], "go with --scheme"),
+        (["init", MLP, "--rule", "2", "ones"], "'2' is no rule; write address=scheme"),
         (["init", MLP, "-s", "ones", "-o", "x.pt"], "safetensors, which torch.load does not"),
         (["set", MLP, "0.bias = 1/0"], "division by zero"),
         (["set", MLP, "0.bias = 1e99"], "cannot hold 1e+99"),

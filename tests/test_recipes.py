@@ -113,7 +113,7 @@ def test_a_recipe_for_another_architecture_says_what_is_not_there(tmp_path: Path
     torch.save({"0.weight": torch.zeros(2, 2)}, tmp_path / "model.pt")
     run = paramctl("init", tmp_path / "model.pt", "--recipe", "gpt2", "--dry-run")
     assert run.code == 2
-    assert "recipe gpt2: " in run.err
+    assert f"{tmp_path / 'model.pt'}: the recipe gpt2 is for models of other names; " in run.err
     assert run.err.endswith("; n_layer = 0\n")
     run = paramctl("init", tmp_path / "model.pt", "--recipe", "t5", "--dry-run")
     assert run.code == 2

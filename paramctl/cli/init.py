@@ -146,9 +146,9 @@ class Choosing(NamedTuple):
         """
         if not (self.scheme or self.rule or self.recipe or checkpoint.is_planned):
             raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
+        rules = [parse_rule(text) for text in self.rule or ()]
         if (addresses or self.bias or self.norm) and not self.scheme:
             raise UsageError("addresses, --bias and --norm go with --scheme")
-        rules = [parse_rule(text) for text in self.rule or ()]
         rules += self._rules_of_recipe(checkpoint)
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)

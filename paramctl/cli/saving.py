@@ -152,7 +152,7 @@ def check_output(path: str, *, force: bool) -> None:
     """
     _check_suffix(path)
     if os.path.isfile(path) and not force:
-        raise UsageError("the file is there already", hint="--force", file=path)
+        raise UsageError("the file is there already", hint="--force replaces it", file=path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):
         raise FileError("there is no such folder", file=path)
 

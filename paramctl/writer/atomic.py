@@ -48,7 +48,8 @@ class Draft:
         if not stat.S_ISREG(old.st_mode):
             raise FileError("not a regular file", file=self._path)
         if not force:
-            raise UsageError("the file is there already", hint="--force", file=self._path)
+            what = "the file is there already"
+            raise UsageError(what, hint="--force replaces it", file=self._path)
         if old.st_nlink > 1:
             links = old.st_nlink - 1
             self.notes.append(f"{links} other hard link(s) of it still lead to the old contents")

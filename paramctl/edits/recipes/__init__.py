@@ -27,9 +27,13 @@ def load_recipe(recipe: str, checkpoint: Checkpoint) -> list[Rule]:
     from paramctl.edits.recipes.recipe import read_rules  # noqa: PLC0415 (loads yaml)
 
     if recipe in names():
-        with blaming(f"recipe {recipe}"):
-            rules = read_rules((FOLDER / f"{recipe}{SUFFIX}").read_bytes(), recipe, checkpoint)
-            return [rule._replace(is_wanted=False) for rule in rules]
+        data = (FOLDER / f"{recipe}{SUFFIX}").read_bytes()
+        try:
+            rules = read_rules(data, recipe, checkpoint)
+        except UsageError as error:  # a variable lacks what it is told from
+            what = f"the recipe {recipe} is for models of other names"
+            raise UsageError(what, hint=str(error), file=checkpoint.file) from error
+        return [rule._replace(is_wanted=False) for rule in rules]
     data = _read(recipe)
     with blaming(recipe):
         return read_rules(data, Path(recipe).name, checkpoint)
