@@ -63,6 +63,10 @@ LINES = [
     ("0.weight[0,0] = 42", "s['0.weight'][0, 0] = 42"),
     ("**.bias = 0", "s['0.bias'][:] = 0; s['0.block 1.bias'][:] = 0"),
     ("0.weight *= -1", "s['0.weight'] *= -1"),
+    ("0.weight*=-1", "s['0.weight'] *= -1"),
+    ("2.*=7", "s['2.weight'][:] = 7"),  # the star is the pattern's
+    ("2.* *= 7", "s['2.weight'] *= 7"),
+    ("**=1", "[tensor.fill_(1) for tensor in s.values()]"),
     ("2.weight *= -1.7", "s['2.weight'] *= -1.7"),
     ("2.weight /= 3", "s['2.weight'] /= 3"),
     ("0.weight -= 2.weight", "s['0.weight'] -= s['2.weight']"),

@@ -24,7 +24,8 @@ from paramctl.narrowing import can_hold, narrow, value_type, widen
 from paramctl.slices import Index, select
 from paramctl.sources import BytesSource
 
-_STATEMENT = re.compile(r"\s*(?P<address>.*?)\s*(?P<sign>[-+*/]?=)(?P<value>.*)", re.DOTALL)
+_SIGN = r"[-+/]?=|(?<=[^.*])\*="  # of `h.*=0` the star is a pattern's
+_STATEMENT = re.compile(rf"\s*(?P<address>.*?)\s*(?P<sign>{_SIGN})(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[-+.\de]+")
 OLD = Name("old values")
 MAX_DEPTH = 8  # statements that are computed upon one another; then the values are kept
