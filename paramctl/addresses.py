@@ -11,14 +11,13 @@ A name is itself before it is anything else. What does not print is typed as a l
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from paramctl.errors import AddressError
-from paramctl.layers import Layer, build_layers
+from paramctl.layers import Layer, build_layers, range_below
 from paramctl.patterns import RANGE
 from paramctl.slices import Index
 from paramctl.walks import Walk, parse_index
@@ -119,11 +118,8 @@ class Resolver:
         """Return the parameter of this name, else those of the layer of this name."""
         if address in self.names:
             return [address]
-        names, below = self._sorted, address + "."
-        begin = end = bisect_left(names, below)
-        while end < len(names) and names[end].startswith(below):
-            end += 1
-        return self._in_order(names[begin:end])
+        below = range_below(self._sorted, address)
+        return self._in_order(self._sorted[below.start : below.stop])
 
     def _slice(self, address: str) -> Match | None:
         """Read a name as it is and a slice behind it."""

@@ -1,7 +1,8 @@
 """Layers: the tree that the dots in parameter names make, down to a depth of MAX_DEPTH."""
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 MAX_DEPTH = 20  # layers; a name with more dots ends in a part that holds the rest of them
 
@@ -64,6 +65,14 @@ def prefixes(name: str) -> list[str]:
     """Return the beginnings of a dotted name that end at a dot or its end, the longest first."""
     parts = name.split(".")
     return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def range_below(in_order: Sequence[str], layer: str) -> range:
+    """Return which of the sorted names stand below a layer; "" is the whole model."""
+    if not layer:
+        return range(len(in_order))
+    begin = bisect_left(in_order, f"{layer}.")
+    return range(begin, bisect_left(in_order, f"{layer}/", begin))  # "/" comes next after "."
 
 
 def split_number(name: str) -> tuple[str, int] | None:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 from program import PARAMCTL
+from safetensors_rows import header, tensor
+
+from paramctl.layer_types import KEY
+from paramctl.models.spec import KEY as SPEC
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paramctl"
@@ -15,7 +19,7 @@ FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     ["paramctl.grids", "paramctl.groups", "paramctl.layers", "paramctl.sources"],
     ["paramctl.checkpoint", "paramctl.widening"],
-    ["paramctl.patterns", "paramctl.slices", "paramctl.ties"],
+    ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
     ["paramctl.documents", "paramctl.user_code"],
@@ -134,13 +138,21 @@ def loaded_modules(code: str) -> set[str]:
 
 @pytest.mark.parametrize("sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt"])
 def test_a_piped_ls_loads_nothing_heavy_that_typer_does_not(sample: str) -> None:
-    listing = f"""
-import sys
-from paramctl.cli.app import run
-assert run(["ls", {str(ROOT / "sample_models" / sample)!r}]) == 0
-"""
+    assert not heavy_modules_of_ls(ROOT / "sample_models" / sample)
+
+
+def test_nor_does_one_of_a_file_that_tells_its_layers_and_its_spec(tmp_path: Path) -> None:
+    metadata = json.dumps({KEY: '{"0":"Linear"}', SPEC: '{"layers": [{"Linear": [1, 1]}]}'})
+    text = f'{{"__metadata__":{metadata},"0.weight":{tensor("F32", "[1,1]", 0, 4)}}}'
+    (tmp_path / "x").write_bytes(header(text, bytes(4)))
+    assert not heavy_modules_of_ls(tmp_path / "x")
+
+
+def heavy_modules_of_ls(path: Path) -> set[str]:
+    """Return the heavy modules that a piped listing loads and that Typer by itself does not."""
+    listing = f"from paramctl.cli.app import run\nassert run(['ls', {str(path)!r}]) == 0\n"
     heavy = loaded_modules(listing) - loaded_modules(HELLO)
-    assert not {name for name in heavy if name in HEAVY or name.split(".")[0] in HEAVY | {"rich"}}
+    return {name for name in heavy if name in HEAVY or name.split(".")[0] in HEAVY | {"rich"}}
 
 
 def test_version_loads_no_reader() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.sniffing import find_reader
+from paramctl.layer_types import resolve_types
 from paramctl.models.spec import KEY
 from paramctl.sources import Source, open_path
 
@@ -41,6 +42,7 @@ def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoin
     with blaming(source.name):
         checkpoint = find_reader(source)(source, options)
         source.check_unchanged()
+        resolve_types(checkpoint)
         _find_spec(checkpoint)
         if options.key and checkpoint.format not in NESTED:
             raise UsageError(f"{checkpoint.format} holds no keys, so no '{options.key}'")

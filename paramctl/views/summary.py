@@ -14,7 +14,8 @@ def header_line(checkpoint: Checkpoint, separator: str = UNICODE_SEPARATOR) -> s
     """Say which file this is, in which format, what of it is listed and what else is in it."""
     facts = [checkpoint.file, checkpoint.format]
     if checkpoint.holds:
-        root_type = checkpoint.types.get("")
+        is_whole = not checkpoint.format.startswith("sharded")  # else it holds files
+        root_type = checkpoint.types.get("") if is_whole else ""
         facts.append(f"{checkpoint.holds}: {root_type}" if root_type else checkpoint.holds)
     others = [f"{key}: {what}" for key, what in checkpoint.others.items()]
     if others:

@@ -1,4 +1,4 @@
-"""What a written file says beside its tensors: the user's metadata, the format, the ties."""
+"""What a written file says beside its tensors: the user's metadata, the format, types and ties."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import UsageError
+from paramctl.layer_types import KEY, tell_types
 from paramctl.ties import NO_ALIAS
 
 FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
@@ -18,7 +19,7 @@ def of_file(checkpoint: Checkpoint, aliases: Mapping[str, str]) -> dict[str, str
     Raises:
         UsageError: an alias has the name of something else in the metadata, or a text is broken.
     """
-    texts = {key: _as_text(value) for key, value in _of_user(checkpoint).items()}
+    texts = {key: _as_text(value) for key, value in _of_model(checkpoint).items()}
     return _add_ties(FORMAT | texts, aliases)
 
 
@@ -33,17 +34,22 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     Raises:
         UsageError: an alias has the name of something else in the metadata.
     """
-    return _add_ties({"total_size": total_size} | _of_user(checkpoint), aliases)
+    return _add_ties({"total_size": total_size} | _of_model(checkpoint), aliases)
 
 
-def _of_user(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the metadata without what an index counted in its files, and without ties."""
+def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the metadata without ties, and the types as they are now.
+
+    What an index counted in its files goes too.
+    """
     is_sharded = checkpoint.format.startswith("sharded")
-    return {
+    counted = (*COUNTED, KEY) if is_sharded else (KEY,)
+    of_user = {
         key: value
         for key, value in checkpoint.metadata.items()
-        if not (is_sharded and key in COUNTED) and not _is_tie(checkpoint, key, value)
+        if key not in counted and not _is_tie(checkpoint, key, value)
     }
+    return of_user | tell_types(checkpoint)
 
 
 def _is_tie(checkpoint: Checkpoint, key: str, value: Any) -> bool:
