@@ -16,7 +16,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
+from paramctl.checkpoint import Checkpoint
 from paramctl.errors import AddressError
+from paramctl.layer_types import keep_types
 from paramctl.layers import Layer, build_layers, range_below
 from paramctl.patterns import RANGE
 from paramctl.slices import Index
@@ -62,6 +64,18 @@ def resolve_all(names: Collection[str], addresses: Collection[str]) -> list[str]
                 raise AddressError(f"'{address}' is a slice", hint=f"name the parameter: {name}")
             chosen.add(name)
     return [name for name in names if name in chosen]
+
+
+def keep_matches(
+    checkpoint: Checkpoint, matches: Collection[Match], types: Collection[str]
+) -> list[Match]:
+    """Return those that are in, or below, layers of these classes; without `types`, all.
+
+    Raises:
+        UsageError: as `keep_types`.
+    """
+    kept = set(keep_types(checkpoint, [match.name for match in matches], types))
+    return [match for match in matches if match.name in kept]
 
 
 def find_nodes(names: Collection[str], address: str) -> list[str]:

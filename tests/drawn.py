@@ -28,9 +28,9 @@ def model(
     return Checkpoint("net", "none", named, aliases=dict(aliases), types=dict(types))
 
 
-def plan_rules(checkpoint: Checkpoint, *texts: str, layer_type: str = "") -> Plan:
-    """Plan what rules make of a model, each `address=scheme`."""
-    return plan(checkpoint, [parse_rule(text) for text in texts], layer_type)
+def plan_rules(checkpoint: Checkpoint, *texts: str, types: tuple[str, ...] = ()) -> Plan:
+    """Plan what rules make of a model, each `address=scheme`, and of what is of these types."""
+    return plan(checkpoint, [parse_rule(text)._replace(types=types) for text in texts])
 
 
 def plan_scheme(checkpoint: Checkpoint, scheme: str, *addresses: str, **others: str) -> Plan:

@@ -582,7 +582,10 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["set", MLP, "0.bias = log(0)", "0.bias = [99999999999999999999]"], "64 bits at most"),
         (["set", MLP, "0.bias = 1", "-o", ""], "an empty -o"),
         (["set", MLP, "0.bias = 1", "-o", "d", "--max-shard-size", "abc", "-n"], "abc"),
-        (["init", MLP, "-s", "ones", "--type", "Conv2d"], "nothing to initialize"),
+        (
+            ["init", MLP, "-s", "ones", "--type", "Conv2d"],
+            "nothing says of what class its layers are",
+        ),
         (["init", MLP, "--rule", "wight=ones"], "nothing to initialize; unused rule: wight=ones ("),
         (["init", MLP, "-s", "ones", "nope"], "no parameter or layer 'nope'"),
         (["init", MLP, "-s", "ones", "--device", "tpu"], "no device 'tpu'; there is cpu"),

@@ -92,6 +92,17 @@ def test_the_model_may_come_from_the_environment() -> None:
     assert named == ["0.weight", "0.bias"]
 
 
+def test_the_classes_of_the_model_s_layers_are_offered() -> None:
+    module = SAMPLES / "fancy_module.pt"
+    for option in ("--type ", "--type Linear --type "):
+        assert complete(f"paramctl ls {module} {option}") == ["FancyMLP", "Linear"]
+    assert complete(f"paramctl init -q {module} -s ones --type Li") == ["Linear"]
+    assert complete(f"paramctl set {module} --type=Li") == ["--type=Linear"]
+    assert complete("paramctl show --type F", PARAMCTL_MODEL=str(module)) == ["FancyMLP"]
+    assert complete(f"paramctl ls {MLP} --type ") == complete("paramctl ls --type ") == []
+    assert complete(f"paramctl ls {module} --type Linear li") == ["linear.weight", "linear.bias"]
+
+
 @pytest.mark.parametrize("model", ["/nowhere.pt", "/dev/null", str(SAMPLES / "make.py"), "pipe"])
 def test_what_is_no_model_offers_nothing(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

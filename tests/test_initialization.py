@@ -91,13 +91,19 @@ def test_the_first_rule_that_matches_counts(rules: list[str], expected: dict[str
 
 
 def test_a_class_of_layers_leaves_out_the_others() -> None:
-    planned = plan_rules(NET, "**.weight=ones", layer_type="Linear")
+    planned = plan_rules(NET, "**.weight=ones", types=("Linear",))
     assert list(schemes_of(planned)) == ["h.0.fc.weight", "h.1.fc.weight", "head.weight"]
-    assert list(schemes_of(plan_rules(NET, "*=ones", layer_type="Embedding"))) == ["emb.weight"]
+    assert list(schemes_of(plan_rules(NET, "*=ones", types=("Embedding",)))) == ["emb.weight"]
+    assert len(schemes_of(plan_rules(NET, "**.weight=ones", types=("Linear", "Embedding")))) == 4
     assert planned.kept["h.0.fc.bias"] == UNMATCHED
-    assert planned.kept["emb.weight"] == "its layer is not known as Linear"
-    (unused,) = plan_rules(NET, "emb=ones", layer_type="Linear").unused
-    assert unused.why.startswith("no parameter or layer 'emb'")
+    assert planned.kept["emb.weight"] == UNMATCHED
+    planned = plan_rules(NET, "emb=ones", types=("Linear",))
+    assert (planned.draws, list(map(str, planned.unused))) == ((), ["emb=ones"])
+
+
+def test_indexes_count_all_layers_whatever_the_class() -> None:
+    assert list(schemes_of(plan_rules(NET, "[-1]=ones", types=("Linear",)))) == ["head.weight"]
+    assert not plan_rules(NET, "[0]=ones", types=("Linear",)).draws
 
 
 def test_without_addresses_weights_are_drawn_and_the_rest_is_as_usual() -> None:
@@ -223,10 +229,10 @@ def test_tied_parameters_are_drawn_once_by_any_of_their_names(address: str, keep
 def test_a_tie_is_of_the_classes_of_all_of_its_names() -> None:
     net = tied(keep="emb.weight")
     for layer_type in ("Linear", "Embedding"):
-        planned = plan_rules(net, "**.weight=normal", layer_type=layer_type)
+        planned = plan_rules(net, "**.weight=normal", types=(layer_type,))
         assert schemes_of(planned)["emb.weight"] == "normal"
-        assert plan_rules(net, "**=keep", layer_type=layer_type).kept["emb.weight"] != UNMATCHED
-    assert plan_rules(net, "h.0=ones", layer_type="Linear").kept["emb.weight"] == UNMATCHED
+        assert plan_rules(net, "**=keep", types=(layer_type,)).kept["emb.weight"] != UNMATCHED
+    assert plan_rules(net, "h.0=ones", types=("Linear",)).kept["emb.weight"] == UNMATCHED
 
 
 def test_a_rule_for_one_name_of_a_tie_keeps_all_of_it() -> None:

@@ -36,10 +36,11 @@ def _complete_verb(verb: Any, before: list[str], typed: str) -> Iterator[Candida
     given, equals, value = typed.partition("=")
     last = options.get(before[-1]) if before else None
     if equals and given in options and given.startswith("--"):
-        choices = options[given].shell_complete(None, value)
+        choices = options[given].shell_complete(_context(verb, before), value)
         yield from (Candidate(f"{given}={choice.value}") for choice in choices)
     elif last and before[-1].startswith("-") and not last.is_flag:
-        yield from (Candidate(choice.value) for choice in last.shell_complete(None, typed))
+        choices = last.shell_complete(_context(verb, before[:-1]), typed)
+        yield from (Candidate(choice.value) for choice in choices)
     elif typed.startswith("-") and "--" not in before:
         yield from _complete_options(verb, before, typed)
     else:
@@ -47,16 +48,20 @@ def _complete_verb(verb: Any, before: list[str], typed: str) -> Iterator[Candida
 
 
 def _complete_options(command: Any, before: list[str], typed: str) -> Iterator[Candidate]:
-    context = command.make_context(command.name, before, resilient_parsing=True)
-    for option in command.shell_complete(context, typed):
+    for option in command.shell_complete(_context(command, before), typed):
         yield Candidate(option.value, option.help)
 
 
 def _complete_arguments(verb: Any, before: list[str], typed: str) -> Iterator[Candidate]:
     """Yield what the first argument offers that still takes a word."""
-    context = verb.make_context(verb.name, before, resilient_parsing=True)
+    context = _context(verb, before)
     for param in verb.params:
         is_open = param.nargs == -1 or not context.params[param.name]
         if param.param_type_name == "argument" and is_open:
             yield from (Candidate(each.value) for each in param.shell_complete(context, typed))
             return
+
+
+def _context(command: Any, before: list[str]) -> Any:
+    """Return what the words say so far, however wrong they are."""
+    return command.make_context(command.name, before, resilient_parsing=True)

@@ -1,5 +1,6 @@
 """`paramctl init`: fill parameters with the values of a scheme."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -9,16 +10,18 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.devices import Computing
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.plans import refuse_gaps, report_plan, why_nothing
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits import recipes
 from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
+from paramctl.groups import Groups
 from paramctl.init import registry
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import MAX_SEED, fresh_seed
+from paramctl.layer_types import keep_types
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
@@ -107,18 +110,18 @@ class Choosing(NamedTuple):
             show_default=False,
         ),
     ] = ""
-    layer_type: Annotated[
-        str,
-        typer.Option(
-            "--type", metavar="CLASS", help="Only layers of this class.", show_default=False
-        ),
-    ] = ""
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
     ] = False
 
-    def plan(self, checkpoint: Checkpoint, addresses: list[str], rules: "list[Rule]") -> "Plan":
+    def plan(
+        self,
+        checkpoint: Checkpoint,
+        addresses: list[str],
+        classes: Collection[str],
+        rules: "list[Rule]",
+    ) -> "Plan":
         """Plan what becomes of each parameter; what is not named is not said to be kept.
 
         Raises:
@@ -127,18 +130,18 @@ class Choosing(NamedTuple):
         """
         from paramctl.edits.initialization import plan  # noqa: PLC0415 (loads numpy)
 
-        planned = plan(checkpoint, rules, self.layer_type)
-        if not planned.draws:
-            raise UsageError("nothing to initialize", hint=why_nothing(planned))
-        refuse_gaps(checkpoint, planned)
-        named = set(resolve_all(checkpoint.entries, addresses))
-        if self.layer_type:
-            types = checkpoint.types
-            named = {n for n in named if types.get(n.rpartition(".")[0]) == self.layer_type}
+        planned = plan(checkpoint, rules)
+        names = keep_types(checkpoint, resolve_all(checkpoint.entries, addresses), classes)
+        named = set(map(Groups(checkpoint.aliases).stored, names))
         kept = {name: why for name, why in planned.kept.items() if name in named}
+        if not planned.draws:
+            raise UsageError("nothing to initialize", hint=why_nothing(planned._replace(kept=kept)))
+        refuse_gaps(checkpoint, planned)
         return planned._replace(kept=kept)
 
-    def rules(self, checkpoint: Checkpoint, addresses: list[str]) -> "list[Rule]":
+    def rules(
+        self, checkpoint: Checkpoint, addresses: list[str], classes: tuple[str, ...]
+    ) -> "list[Rule]":
         """Read the rules that the options are.
 
         Raises:
@@ -152,6 +155,7 @@ class Choosing(NamedTuple):
         rules += self._rules_of_recipe(checkpoint)
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
+        rules = [rule._replace(types=classes) for rule in rules]
         if checkpoint.is_planned:
             rules += [rule._replace(is_wanted=False) for rule in rules_of_scheme(NEW, [])]
         return rules
@@ -204,6 +208,7 @@ def run(
     environment: Environment,
     reading: Reading,
     choosing: Choosing,
+    filtering: Filtering,
     drawing: Drawing,
     computing: Computing,
     saving: Saving,
@@ -213,7 +218,7 @@ def run(
     device = choose_device(computing.device)
     checkpoint, addresses = open_model(environment, arguments, reading)
     destination = choose_destination(environment, saving, checkpoint)
-    rules = choosing.rules(checkpoint, addresses)
+    rules = choosing.rules(checkpoint, addresses, filtering.classes)
     from paramctl.edits.initialization import initialize  # noqa: PLC0415 (loads numpy)
     from paramctl.views.draws import show_plan  # noqa: PLC0415 (the same)
 
@@ -222,7 +227,7 @@ def run(
             from paramctl.models.flow import check_spec  # noqa: PLC0415 (loads torch)
 
             check_spec(checkpoint)
-        plan = choosing.plan(checkpoint, addresses, rules)
+        plan = choosing.plan(checkpoint, addresses, filtering.classes, rules)
         report_plan(environment, plan, strict=choosing.strict)
         fresh = drawing.pick_seed(plan)
         announce = (lambda draw: announce_draw(environment, draw)) if drawing.verbose else None

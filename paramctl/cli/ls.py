@@ -8,9 +8,10 @@ import typer
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import OUTPUT, ListingFormat, ModelAndLayers, Reading
+from paramctl.cli.options import OUTPUT, Filtering, ListingFormat, ModelAndLayers, Reading
 from paramctl.errors import NO, MalformedError, UsageError, blaming
 from paramctl.groups import Groups
+from paramctl.layer_types import keep_types
 from paramctl.views import text
 from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.sorting import SortKey, sort_rows
@@ -55,6 +56,7 @@ $ cat sample_models/mlp.pt | paramctl ls --format json | grep parameters
 def run(
     environment: Environment,
     reading: Reading,
+    filtering: Filtering,
     arguments: ModelAndLayers = None,
     *,
     form: Annotated[
@@ -102,7 +104,7 @@ def run(
     declaration = _read_declaration(checkpoint) if declared else None
     checkpoint = declaration.checkpoint if declaration else checkpoint
     with blaming(checkpoint.file):
-        names = _choose(checkpoint, addresses)
+        names = keep_types(checkpoint, _choose(checkpoint, addresses), filtering.classes)
     if ties:
         names = list_tied(checkpoint, names)
     made = make_rows(checkpoint, names)

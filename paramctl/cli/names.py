@@ -2,7 +2,7 @@
 
 import os
 
-from paramctl.checkpoint import ReadOptions
+from paramctl.checkpoint import Checkpoint, ReadOptions
 
 MAX_NAMES = 100  # more, and the next part of the names is offered instead
 
@@ -13,19 +13,32 @@ def list_names(arguments: list[str], typed: str, options: ReadOptions) -> list[s
     The model is the first of the arguments or `$PARAMCTL_MODEL`. A name that is not printable is
     not offered, nor one that would be taken for an option.
     """
+    names = [name for name in _open(arguments, options) or () if name.startswith(typed)]
+    names = [name for name in names if name.isprintable() and name[:1] not in ("", "-")]
+    return names if len(names) <= MAX_NAMES else _next_parts(names, typed)
+
+
+def list_classes(arguments: list[str], typed: str, options: ReadOptions) -> list[str]:
+    """Return the classes of the model's layers that begin with `typed`."""
+    from paramctl.layer_types import known_classes  # noqa: PLC0415 (on the way of every call)
+
+    model = _open(arguments, options)
+    known = known_classes(model) if model else []
+    return [name for name in known if name.startswith(typed)]
+
+
+def _open(arguments: list[str], options: ReadOptions) -> Checkpoint | None:
     from paramctl.errors import ParamctlError  # noqa: PLC0415
     from paramctl.formats import open_checkpoint  # noqa: PLC0415 (on the way of every call)
 
     model = arguments[0] if arguments and os.path.exists(arguments[0]) else ""
     model = model or os.environ.get("PARAMCTL_MODEL", "")
     if not os.path.isfile(model) and not os.path.isdir(model):  # a pipe would wait for its writer
-        return []
+        return None
     try:
-        names = [name for name in open_checkpoint(model, options) if name.startswith(typed)]
+        return open_checkpoint(model, options)
     except ParamctlError:
-        return []
-    names = [name for name in names if name.isprintable() and name[:1] not in ("", "-")]
-    return names if len(names) <= MAX_NAMES else _next_parts(names, typed)
+        return None
 
 
 def _next_parts(names: list[str], typed: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, ReadOptions
-from paramctl.cli.names import list_names
+from paramctl.cli.names import list_classes, list_names
 
 READING = "Reading"
 OUTPUT = "Output"
@@ -88,8 +88,35 @@ class Reading(NamedTuple):
 
 
 def _complete_addresses(ctx: Any, incomplete: str) -> list[str]:
-    reading = Reading(*(ctx.params[name] for name in Reading._fields))
-    return list_names(ctx.params["arguments"] or [], incomplete, reading.options)
+    return list_names(ctx.params["arguments"] or [], incomplete, _read_options(ctx))
+
+
+def _complete_classes(ctx: Any, incomplete: str) -> list[str]:
+    return list_classes(ctx.params["arguments"] or [], incomplete, _read_options(ctx))
+
+
+def _read_options(ctx: Any) -> ReadOptions:
+    return Reading(*(ctx.params[name] for name in Reading._fields)).options
+
+
+class Filtering(NamedTuple):
+    """What every verb that takes addresses takes beside them: which layers they are to be in."""
+
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="CLASS",
+            help="Only what is in layers of this class, or below them: Linear, as ls shows it.",
+            autocompletion=_complete_classes,
+            show_default=False,
+        ),
+    ] = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, none where every layer counts."""
+        return tuple(self.types or ())
 
 
 MODEL_HELP = "A file or folder, '-' for standard input, or $PARAMCTL_MODEL where none is named"

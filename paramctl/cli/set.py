@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import ModelAndStatements, Reading
+from paramctl.cli.options import Filtering, ModelAndStatements, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.errors import UsageError, blaming
 from paramctl.views.changes import Changes, rows_with_notes
@@ -33,6 +33,7 @@ to change: 9 parameters in 2 tensors, 36 B
 def run(
     environment: Environment,
     reading: Reading,
+    filtering: Filtering,
     saving: Saving,
     arguments: ModelAndStatements = None,
 ) -> None:
@@ -44,7 +45,7 @@ def run(
     from paramctl.edits.assignment import assign, parse_statement  # noqa: PLC0415 (loads numpy)
     from paramctl.formats.npy import read_npy  # noqa: PLC0415 (loads numpy)
 
-    statements = [parse_statement(text) for text in texts]
+    statements = [parse_statement(text)._replace(types=filtering.classes) for text in texts]
     edited = checkpoint
     with blaming(checkpoint.file):
         for statement in statements:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from paramctl.addresses import Match, Resolver
+from paramctl.addresses import Match, Resolver, keep_matches
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import OUTPUT, ModelAndAddresses, Reading
+from paramctl.cli.options import OUTPUT, Filtering, ModelAndAddresses, Reading
 from paramctl.errors import UsageError, blaming
 from paramctl.groups import Groups
 
@@ -36,6 +36,7 @@ ValueFormat = Literal["text", "json", "npy", "raw"]
 def run(
     environment: Environment,
     reading: Reading,
+    filtering: Filtering,
     arguments: ModelAndAddresses = None,
     *,
     form: Annotated[
@@ -53,8 +54,9 @@ def run(
     with blaming(checkpoint.file):
         resolver = Resolver(names)
         matches = [match for address in addresses for match in resolver.matches(address)]
-    if not addresses:
-        matches = [Match(name, ()) for name in names]
+        if not addresses:
+            matches = [Match(name, ()) for name in names]
+        matches = keep_matches(checkpoint, matches, filtering.classes)
     from paramctl.views.shown import Shown  # noqa: PLC0415 (loads numpy)
 
     groups = Groups(checkpoint.aliases)

@@ -8,10 +8,11 @@ from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.tying import tie, tie_groups
 from paramctl.errors import UsageError, blaming
+from paramctl.layer_types import keep_types
 from paramctl.views.escaping import escape
 from paramctl.views.ties import saved_bytes, show_made
 from paramctl.views.units import count_noun, format_bytes
@@ -42,6 +43,7 @@ paramctl: 2 ties made, 288 B saved
 def run(
     environment: Environment,
     reading: Reading,
+    filtering: Filtering,
     saving: Saving,
     arguments: ModelAndLayers = None,
     *,
@@ -64,21 +66,28 @@ def run(
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         if equal:
-            tied = _tie_equal(environment, checkpoint, addresses, keep)
+            tied = _tie_equal(environment, checkpoint, addresses, filtering.classes, keep)
         else:
+            if filtering.classes:
+                raise UsageError("--type goes with --equal", hint="name what is to be one")
             tied = tie(checkpoint, addresses, keep)
         destination.save(tied, lambda: show_made(checkpoint, tied))
 
 
 def _tie_equal(
-    environment: Environment, checkpoint: Checkpoint, addresses: list[str], keep: str
+    environment: Environment,
+    checkpoint: Checkpoint,
+    addresses: list[str],
+    classes: tuple[str, ...],
+    keep: str,
 ) -> Checkpoint:
     """Tie what is equal, and say what that saves; constants only where they are named."""
     from paramctl.edits.equality import find_equal  # noqa: PLC0415 (loads numpy)
 
     if keep:
         raise UsageError("--keep with --equal", hint="equal values are the same whichever is kept")
-    found = find_equal(checkpoint, resolve_all(checkpoint.entries, addresses))
+    names = keep_types(checkpoint, resolve_all(checkpoint.entries, addresses), classes)
+    found = find_equal(checkpoint, names)
     groups = found.groups + (found.constant if addresses else [])
     if found.constant and not addresses:
         constants = sum(map(len, found.constant))
@@ -87,7 +96,7 @@ def _tie_equal(
             f"such as '{escape(found.constant[0][0])}', left untied; name them to tie them"
         )
     tied = tie_groups(checkpoint, groups)
-    names = sum(len(group) - 1 for group in groups)
+    made = sum(len(group) - 1 for group in groups)
     saved = format_bytes(saved_bytes(tied) - saved_bytes(checkpoint))
-    environment.note(f"{count_noun(names, 'tie')} made, {saved} saved")
+    environment.note(f"{count_noun(made, 'tie')} made, {saved} saved")
     return tied

@@ -2,7 +2,7 @@
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import ModelAndLayers, Reading
+from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.tying import untie
 from paramctl.errors import blaming
@@ -24,6 +24,7 @@ tensor([ 0.1941, -0.0446,  0.0135])
 def run(
     environment: Environment,
     reading: Reading,
+    filtering: Filtering,
     saving: Saving,
     arguments: ModelAndLayers = None,
 ) -> None:
@@ -31,5 +32,5 @@ def run(
     checkpoint, addresses = open_model(environment, arguments, reading)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
-        parted = untie(checkpoint, addresses)
+        parted = untie(checkpoint, addresses, filtering.classes)
         destination.save(parted, lambda: show_cut(checkpoint, parted))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paramctl.addresses import Match, resolve
+from paramctl.addresses import Match, keep_matches, resolve
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
@@ -36,12 +36,16 @@ OpenArray = Callable[[str], Entry]
 
 
 class Statement(NamedTuple):
-    """`address sign value`; `column` is where the value begins in the text, from 0."""
+    """`address sign value`; `column` is where the value begins in the text, from 0.
+
+    Where there are `types`, only what is in, or below, layers of these classes is meant.
+    """
 
     text: str
     address: str
     sign: str
     column: int
+    types: tuple[str, ...] = ()
 
     @property
     def value(self) -> str:
@@ -70,9 +74,7 @@ def assign(checkpoint: AnyCheckpoint, statement: Statement, open_array: OpenArra
         UsageError: it does not parse, or names, shapes or types do not fit.
     """
     groups = Groups(checkpoint.aliases)
-    matches = {
-        groups.stored(match.name): match for match in resolve(checkpoint.entries, statement.address)
-    }
+    matches = {groups.stored(match.name): match for match in find_matches(checkpoint, statement)}
     operands = _Operands(checkpoint, open_array)
     with quoting(statement.text):
         tree = _parse_value(statement, checkpoint)
@@ -89,8 +91,9 @@ def find_matches(checkpoint: Checkpoint, statement: Statement) -> list[Match]:
 
     Raises:
         AddressError: its address names nothing.
+        UsageError: nothing of it is in a layer of its types.
     """
-    return resolve(checkpoint.entries, statement.address)
+    return keep_matches(checkpoint, resolve(checkpoint.entries, statement.address), statement.types)
 
 
 def _parse_value(statement: Statement, checkpoint: Checkpoint) -> Node:

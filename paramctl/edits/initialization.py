@@ -17,22 +17,22 @@ from paramctl.init.roles import Role, may_be_weight, role_of
 from paramctl.init.stacked import Stacked
 from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
+from paramctl.layer_types import keep_types
 from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
 _FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given
 
 
-def plan(checkpoint: Checkpoint, rules: Sequence[Rule], layer_type: str = "") -> Plan:
+def plan(checkpoint: Checkpoint, rules: Sequence[Rule]) -> Plan:
     """Find the first rule that matches each parameter, and what its scheme makes of it.
-
-    A `layer_type` leaves out the parameters of other layers.
 
     Raises:
         AddressError: a rule's address does not parse, or it names nothing and must not.
-        UsageError: a scheme cannot fill a parameter that was named for it.
+        UsageError: a scheme cannot fill a parameter that was named for it, or there is no layer of
+            a rule's types.
     """
-    return _Planner(checkpoint, layer_type).plan(rules)
+    return _Planner(checkpoint).plan(rules)
 
 
 def initialize(
@@ -59,15 +59,14 @@ def initialize(
 class _Planner:
     """The parameters of a checkpoint as the targets of rules."""
 
-    def __init__(self, checkpoint: Checkpoint, layer_type: str) -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self.layer_type = layer_type
         self.groups = Groups(checkpoint.aliases)
         self.targets = _targets(checkpoint)
         self.roles: dict[str, Role] = {}
-        self.names = [name for name in checkpoint if self._is_of_type(name)]
-        self.in_order = sorted(self.names)
-        self.resolver = Resolver(dict.fromkeys(self.names))
+        self.in_order = sorted(checkpoint)
+        self.of_types: dict[tuple[str, ...], list[str]] = {}
+        self.resolver = Resolver(checkpoint.entries)
         self.decided: dict[str, Draw | str] = {}
 
     def plan(self, rules: Sequence[Rule]) -> Plan:
@@ -101,7 +100,9 @@ class _Planner:
         `nodes` are the parameters and layers that its address leads to. The names are sorted: of
         tied ones the rule sees the same one, whichever is stored.
         """
-        for name in self.in_order:
+        if rule.types not in self.of_types:
+            self.of_types[rule.types] = keep_types(self.checkpoint, self.in_order, rule.types)
+        for name in self.of_types[rule.types]:
             is_named = name in nodes
             is_below = not rule.address or not nodes.isdisjoint(prefixes(name))
             if is_named or (is_below and self._role(name) in rule.roles):
@@ -146,13 +147,8 @@ class _Planner:
 
     def _why_kept(self, stored: str) -> str:
         """Return why there is no decision on a parameter."""
-        if not any(map(self._is_of_type, self.groups.members(stored))):
-            return f"its layer is not known as {self.layer_type}"
         dtype = self.checkpoint[stored].dtype.name
         return "no rule is for it" if dtype in FLOATING else f"it is of {dtype}"
-
-    def _is_of_type(self, name: str) -> bool:
-        return not self.layer_type or self.targets[name].layer == self.layer_type
 
 
 def _targets(checkpoint: Checkpoint) -> dict[str, Target]:

@@ -22,7 +22,8 @@ class Rule(NamedTuple):
     the `roles` are meant. `text` is how the user knows the rule. The scheme sees a weight in
     `layout`, with `fans` instead of its own, and as so many matrices as `split` says. Where
     `is_optional`, the address may name nothing; `is_wanted` tells whether the user, who wrote the
-    rule, is to know if it has no use.
+    rule, is to know if it has no use. Where there are `types`, only what is in, or below, layers of
+    these classes is meant.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Rule(NamedTuple):
     split: int = 1
     is_optional: bool = False
     is_wanted: bool = True
+    types: tuple[str, ...] = ()
 
 
 def parse_rule(text: str) -> Rule:

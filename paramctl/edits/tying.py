@@ -8,6 +8,7 @@ from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.edits.provenance import forget_draws
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
+from paramctl.layer_types import keep_types
 from paramctl.layers import prefixes
 from paramctl.slices import check_expansion
 
@@ -52,18 +53,23 @@ def tie_groups(checkpoint: AnyCheckpoint, groups: Iterable[Sequence[str]]) -> An
     return _with_ties(forget_draws(checkpoint, changed), entries, ties.aliases())
 
 
-def untie(checkpoint: AnyCheckpoint, addresses: Collection[str]) -> AnyCheckpoint:
+def untie(
+    checkpoint: AnyCheckpoint, addresses: Collection[str], types: Collection[str] = ()
+) -> AnyCheckpoint:
     """Part tied parameters from their groups, each with its own values; without addresses, all.
+
+    Where there are `types`, only those in, or below, layers of these classes.
 
     Raises:
         AddressError: an address names nothing.
-        UsageError: none of those named is tied.
+        UsageError: none of those named is tied, or in such a layer.
     """
     copied: dict[Storage, int] = {}
     ties = Groups(checkpoint.aliases)
-    named = resolve_all(checkpoint.entries, addresses) if addresses else checkpoint.aliases
+    is_chosen = addresses or types
+    named = resolve_all(checkpoint.entries, addresses) if is_chosen else checkpoint.aliases
     entries = dict(checkpoint.entries)
-    for name in named:
+    for name in keep_types(checkpoint, named, types):
         if len(ties.members(name)) > 1:
             ties.part(name)
             entries[name] = _own(entries[name])
