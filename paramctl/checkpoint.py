@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from paramctl.dtypes import DType
 from paramctl.errors import NameUnknownError, find_closest
+from paramctl.outline import Outline
 from paramctl.sources import Source
 
 MAX_HEADER_BYTES = 100_000_000  # the most that the safetensors format allows
@@ -106,6 +107,7 @@ class Checkpoint(Mapping[str, Entry]):
         complaints: what is wrong with the file though it can be listed.
         build: makes the `torch.nn.Module` on a device, with PyTorch's own values, where it is known
             how; None else.
+        outline: tells the modules of a whole pickled one, which cannot be built; None else.
     """
 
     file: str
@@ -121,6 +123,7 @@ class Checkpoint(Mapping[str, Entry]):
     foreign: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
     build: Callable[[str], Any] | None = None
+    outline: Callable[[], Outline] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"

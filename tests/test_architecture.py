@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paramctl"
 FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
-    ["paramctl.grids", "paramctl.groups", "paramctl.layers", "paramctl.sources"],
+    [
+        "paramctl.grids",
+        "paramctl.groups",
+        "paramctl.layers",
+        "paramctl.outline",
+        "paramctl.sources",
+    ],
     ["paramctl.checkpoint", "paramctl.widening"],
     ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.walks"],

@@ -1,6 +1,7 @@
 """What a torch pickle holds, whatever container it came in, as a checkpoint."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
@@ -9,6 +10,7 @@ from paramctl.formats.pickles import Dict, Pickle, read_pickle
 from paramctl.formats.torch.model import Found, find_all, find_model, find_part
 from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
 from paramctl.formats.torch.tree import Layer, Tree, is_module
+from paramctl.outline import Outline
 from paramctl.ties import resolve_shared
 
 FREE_VISITS = 50_000  # of a tree's values
@@ -47,6 +49,8 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     found = _find(tree, options)
     add_found(checkpoint, tree, found.part)
     checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
+    if is_module(found.part):
+        checkpoint.outline = partial(_outline, pickle, found.part)
     may_be_empty = is_module(found.part) or (isinstance(found.part, Dict) and not options.key)
     if not checkpoint.entries and not may_be_empty:
         raise _no_tensors(checkpoint.file, options.key)
@@ -54,6 +58,12 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     checkpoint.metadata = _tell_all(tree) if options.nested else _tell_plain(tree, found)
     resolve_shared(checkpoint)
     return checkpoint
+
+
+def _outline(pickle: Pickle, module: object) -> Outline:
+    from paramctl.formats.torch.outline import outline_pickle  # noqa: PLC0415 (loads torch)
+
+    return outline_pickle(make_tree(pickle), module)
 
 
 def _find(tree: Tree, options: ReadOptions) -> Found:

@@ -60,7 +60,7 @@ class Tree:
             yield _named(value, name, kind)
         elif isinstance(value, CONTAINERS) and id(value) not in path:  # it may hold itself
             if is_module(value):
-                yield Layer(name, value.function.name)  # type: ignore[union-attr]
+                yield Layer(name, class_name(value))
             items = self.items(value)
             self.visit(len(path), len(items) + _hidden(value))
             for key, child, child_kind in items:
@@ -97,7 +97,7 @@ class Tree:
     def _describe_container(self, value: object) -> str:
         if isinstance(value, Object):
             number = read_scalar(value)
-            return _class_of(value).rpartition(".")[2] if number is None else str(number)
+            return class_name(value) if number is None else str(number)
         size = len(self.items(value))
         return f"{size:,} value{'s'[: size != 1]}"
 
@@ -108,7 +108,7 @@ class Tree:
         """
         self.visit(len(path), 0)
         if isinstance(value, str):
-            self._spend(len(value))
+            self.spend(len(value))
         if isinstance(value, (Entry, *SCALARS)):
             return value
         if id(value) in path:
@@ -134,7 +134,7 @@ class Tree:
         number = read_scalar(value)
         if number is not None:
             return number
-        return _class_of(value) if _is_made(value) else self._name(value)
+        return label(class_of(value)) if _is_made(value) else self._name(value)
 
     def items(self, node: object) -> list[Child]:
         """Return the parts of a container with their names; of a module its tensors and modules."""
@@ -162,7 +162,7 @@ class Tree:
         return self.items(node.state)
 
     def _module_items(self, module: Object) -> list[Child]:
-        parts = _state_of(module)
+        parts = state_of(module)
         named = [
             (name, value, kind)
             for part, kind in MODULE_PARTS
@@ -173,7 +173,7 @@ class Tree:
 
     def _name(self, key: object) -> str:
         name = name_key(key)
-        self._spend(len(name))
+        self.spend(len(name))
         return name
 
     def visit(self, depth: int, values: int) -> None:
@@ -194,10 +194,15 @@ class Tree:
         Raises:
             LimitError: the names have too many characters in all.
         """
-        self._spend(len(layer) + len(key))
+        self.spend(len(layer) + len(key))
         return f"{layer}.{key}" if layer else key
 
-    def _spend(self, characters: int) -> None:
+    def spend(self, characters: int) -> None:
+        """Count characters of text that is put together.
+
+        Raises:
+            LimitError: there were too many.
+        """
         self._characters -= characters
         if self._characters < 0:
             raise LimitError("a small file that unfolds to very much text")
@@ -222,15 +227,20 @@ def _is_made(value: Object) -> bool:
     return isinstance(value.function, Global) and value.function.name in MAKERS
 
 
-def _class_of(value: Object) -> str:
-    """Return the path of the class that an object is of."""
+def class_of(value: Object) -> object:
+    """Return what stands for the class of an object: a Global, where the pickle names one."""
     first = value.args[0] if isinstance(value.args, tuple) and value.args else None
-    return label(first if _is_made(value) and isinstance(first, Global) else value.function)
+    return first if _is_made(value) and isinstance(first, Global) else value.function
+
+
+def class_name(value: object) -> str:
+    """Return the name of the class that an object is of, without the path to it."""
+    return label(class_of(value) if isinstance(value, Object) else value).rpartition(".")[2]
 
 
 def is_module(value: object) -> bool:
     """Whether a pickled object is a `torch.nn.Module`: its state holds the three dictionaries."""
-    return {part for part, _ in MODULE_PARTS} <= _state_of(value).keys()
+    return {part for part, _ in MODULE_PARTS} <= state_of(value).keys()
 
 
 def _is_script_object(value: object) -> bool:
@@ -262,12 +272,13 @@ def _hidden(node: object) -> int:
     return len(node.state.pairs) if isinstance(node, Object) and isinstance(node.state, Dict) else 0
 
 
-def _state_of(value: object) -> dict[str, object]:
+def state_of(value: object) -> dict[str, object]:
+    """Return the attributes that an object is pickled with, by their names."""
     state = value.state if isinstance(value, Object) else None
     return state.strings() if isinstance(state, Dict) else {}
 
 
 def _attributes(value: object) -> list[Child]:
     """Return what a module was given beside its tensors and modules, private parts apart."""
-    attributes = _state_of(value).items() if is_module(value) else ()
+    attributes = state_of(value).items() if is_module(value) else ()
     return [(name, part, None) for name, part in attributes if not name.startswith("_")]

@@ -1,0 +1,544 @@
+"""`print` is `str(net)`: of specs, factories and configs, and of pickled modules never loaded."""
+
+import io
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import nets
+import pytest
+import torch
+import transformers
+from forks import Forks
+from hostile import Row, assert_refused
+from pickle_bytes import NONE, called, dictionary, number, pickled, text
+from program import paramctl
+from torch import nn
+from zip_bytes import save, torch_zip
+
+import paramctl as library
+from paramctl.checkpoint import Checkpoint
+from paramctl.formats import read_checkpoint
+from paramctl.sources import BytesSource
+from paramctl.views.outline import counted_lines, tree_lines
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+MANY = 100_000
+LINEAR = "ctorch.nn.modules.linear\nLinear\n"
+CODE = """
+from torch import nn
+
+class Loud(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(2, 3)
+    def extra_repr(self):
+        return "first\\n\\nsecond"
+    def __repr__(self):
+        return f"<Loud of {self.inner}\\n>"
+
+class Telling(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.add_module("none", None)
+        self.add_module("a\\nb", nn.ReLU())
+    def extra_repr(self):
+        return "first\\n\\nsecond \\\\"
+
+class Failing(nn.Module):
+    def extra_repr(self):
+        raise ValueError("no words")
+
+def loud():
+    return nn.Sequential(nn.Sequential(Loud()), Loud())
+
+def telling():
+    return nn.Sequential(Telling(), nn.ModuleList([nn.ReLU()] * 3))
+
+def failing():
+    return nn.Sequential(Failing())
+
+def deep(depth=300):
+    net = nn.Linear(1, 1)
+    for _ in range(depth):
+        net = nn.Sequential(net)
+    return net
+"""
+
+
+class Own(nn.Module):
+    """A class that nobody who prints its file has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = 3
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3), nn.ReLU(), nn.ReLU()])
+        self.add_module("nothing", None)
+        self.layers.append(nn.Linear(3, 2, bias=False))
+        self.scale = nn.Parameter(torch.ones(3))
+
+
+def old_weight_norm() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.utils.weight_norm(nn.Linear(3, 2))
+
+
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    **nets.MODULES,
+    "own": Own,
+    "linear without bias": lambda: nn.Linear(4, 8, bias=False),
+    "identity": lambda: nn.Identity(54, unused=3),
+    "conv with all": lambda: nn.Conv2d(
+        4, 8, (3, 5), stride=2, padding=(1, 2), dilation=2, groups=2, bias=False
+    ),
+    "conv of padding by name": lambda: nn.Conv2d(3, 4, 3, padding="same", padding_mode="reflect"),
+    "transposed": lambda: nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1),
+    "batch norm without statistics": lambda: nn.BatchNorm2d(3, track_running_stats=False),
+    "sync batch norm": lambda: nn.SyncBatchNorm(3),
+    "lstm with all": lambda: nn.LSTM(
+        3, 4, 2, bias=False, batch_first=True, dropout=0.5, bidirectional=True, proj_size=2
+    ),
+    "rnn": lambda: nn.RNN(3, 4, nonlinearity="relu"),
+    "lstm cell": lambda: nn.LSTMCell(3, 4, bias=False),
+    "embedding with all": lambda: nn.Embedding(
+        9, 3, padding_idx=1, max_norm=2.0, norm_type=1.0, scale_grad_by_freq=True, sparse=True
+    ),
+    "embedding bag with all": lambda: nn.EmbeddingBag(9, 3, max_norm=1.0, mode="sum"),
+    "decoder": lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16), 3),
+    "layer norm of two": lambda: nn.LayerNorm([3, 4], eps=1e-3, elementwise_affine=False),
+    "response norm": lambda: nn.LocalResponseNorm(2),
+    "dropouts": lambda: nn.Sequential(nn.Dropout(0.25), nn.Dropout2d(inplace=True)),
+    "upsample": lambda: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+    "upsample to a size": lambda: nn.UpsamplingNearest2d(size=(3, 4)),
+    "pools": lambda: nn.Sequential(
+        nn.MaxPool2d(2), nn.AvgPool1d(3), nn.AdaptiveAvgPool2d((1, None)), nn.LPPool2d(2, 3)
+    ),
+    "more pools": lambda: nn.Sequential(
+        nn.FractionalMaxPool2d(2, output_size=3), nn.MaxUnpool2d(2), nn.AdaptiveMaxPool1d(2)
+    ),
+    "pads": lambda: nn.Sequential(
+        nn.ZeroPad2d(2), nn.ConstantPad1d((1, 2), 3.5), nn.ReflectionPad2d(1), nn.CircularPad1d(1)
+    ),
+    "shapes": lambda: nn.Sequential(
+        nn.Flatten(2), nn.Unflatten(1, (2, 2)), nn.Fold((4, 4), 2), nn.Unfold(2), nn.PixelShuffle(3)
+    ),
+    "more shapes": lambda: nn.Sequential(nn.ChannelShuffle(2), nn.PixelUnshuffle(2)),
+    "activations": lambda: nn.Sequential(
+        nn.ELU(0.5), nn.LeakyReLU(0.2, inplace=True), nn.PReLU(3), nn.Softmax(dim=1), nn.RReLU()
+    ),
+    "more activations": lambda: nn.Sequential(
+        nn.GELU("tanh"),
+        nn.Threshold(1, 2.5),
+        nn.Hardtanh(-2, 2),
+        nn.GLU(),
+        nn.Softplus(2),
+        nn.SiLU(),
+    ),
+    "shrinks": lambda: nn.Sequential(
+        nn.Hardshrink(),
+        nn.Softshrink(0.1),
+        nn.Tanhshrink(),
+        nn.LogSoftmax(-1),
+        nn.ReLU6(inplace=True),
+    ),
+    "losses": lambda: nn.ModuleList(
+        [nn.MSELoss(), nn.CrossEntropyLoss(label_smoothing=0.1), nn.L1Loss(), nn.HuberLoss()]
+    ),
+    "more losses": lambda: nn.ModuleDict(
+        {"t": nn.TripletMarginLoss(), "n": nn.NLLLoss(torch.ones(3)), "b": nn.BCEWithLogitsLoss()}
+    ),
+    "adaptive softmax": lambda: nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10]),
+    "distances": lambda: nn.Sequential(nn.CosineSimilarity(dim=2), nn.PairwiseDistance(1.0)),
+    "lazy": lambda: nn.Sequential(nn.LazyLinear(3), nn.LazyConv2d(4, 3), nn.LazyBatchNorm1d()),
+    "lists of lists": lambda: nn.ModuleList(
+        [nn.ModuleList([nn.Linear(2, 2) for _ in range(3)]) for _ in range(2)] + [nn.ModuleList()]
+    ),
+    "lists of blocks": lambda: nn.ModuleList([nets.mlp(), nets.mlp(), nn.ReLU(), nets.mlp()]),
+    "empty": lambda: nn.Sequential(
+        nn.Sequential(), nn.ModuleDict(), nn.ParameterList(), nn.Module()
+    ),
+    "parameter list of anything": lambda: nn.ParameterList([torch.rand(2, 3), 5, "text"]),
+    "parameter dict of anything": lambda: nn.ParameterDict(
+        {"w": torch.rand(2, 3).half(), "n": None, "x": 1}
+    ),
+    "weight norm": old_weight_norm,
+    "pruned": lambda: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1),
+}
+
+
+def module(path: str, name: str, **parts: bytes) -> bytes:
+    """Push a module of a class, with nothing in it but these parts of its dictionary."""
+    empty = dict.fromkeys(("_parameters", "_buffers", "_modules"), dictionary())
+    made = f"c{path}\n{name}\n)\x81".encode("latin-1")
+    return made + dictionary(**{**empty, **parts}) + b"b"
+
+
+def one_module(path: str, name: str, **parts: bytes) -> bytes:
+    """Make the file of such a module."""
+    return torch_zip(pickled(module(path, name, **parts)), {"0": bytes(16)})
+
+
+def read(data: bytes, name: str = "net.pt") -> Checkpoint:
+    return read_checkpoint(BytesSource(data, name))
+
+
+def printed(data: bytes) -> str:
+    """Print what a file of these bytes holds."""
+    outline = read(data).outline
+    assert outline is not None
+    return "\n".join(tree_lines(outline()))
+
+
+def counted(data: bytes) -> list[str]:
+    checkpoint = read(data)
+    assert checkpoint.outline is not None
+    return list(counted_lines(checkpoint.outline(), checkpoint.aliases))
+
+
+def numel(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+# Whole modules
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_pickled_module_is_printed_as_python_prints_it(kind: str) -> None:
+    net = LAYERS[kind]()
+    assert printed(save(net)) == str(net)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_every_protocol_of_pickles_is_printed(protocol: int) -> None:
+    net = nn.Sequential(Own(), nn.LSTM(2, 3))
+    assert printed(save(net, pickle_protocol=protocol)) == str(net)
+    assert read(save(net, pickle_protocol=protocol)).types["0"] == "Own"
+
+
+def test_a_file_of_before_torch_1_6_is_printed() -> None:
+    net = nets.conv_net()
+    assert printed(save(net, _use_new_zipfile_serialization=False)) == str(net)
+
+
+def test_a_module_in_a_training_checkpoint_is_printed() -> None:
+    net = nets.mlp()
+    assert printed(save({"epoch": 3, "model": net, "optimizer": {}})) == str(net)
+
+
+def test_a_class_within_a_class_is_printed_by_its_own_name() -> None:
+    assert printed(one_module("mine", "Outer.Inner")) == "Inner()"
+
+
+@pytest.mark.parametrize("attribute", ["in_features", "out_features"])
+def test_what_an_older_torch_did_not_save_is_left_out(attribute: str) -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    del net[0].__dict__[attribute]
+    assert printed(save(net)) == "Sequential(\n  (0): Linear()\n  (1): ReLU()\n)"
+
+
+# What is known of its own file: specs, factories, configs
+
+
+@pytest.mark.parametrize("name", ["mlp", "nested", "shared", "cnn", "gpt"])
+def test_a_spec_is_printed_as_what_it_builds(forks: Forks, name: str) -> None:
+    spec = SAMPLES / f"{name}.yaml"
+    build = library.open(spec).build
+    assert build is not None
+    assert forks.run("print", spec).out == f"{build('cpu')}\n"
+
+
+def test_the_regular_net_is_printed_from_its_spec_and_from_its_file(forks: Forks) -> None:
+    net = torch.load(SAMPLES / "rgnet_module.pt", weights_only=False)
+    assert forks.run("print", SAMPLES / "rgnet_module.pt").out == f"{net}\n"
+    named = str(net).replace("(block ", "(")
+    assert forks.run("print", SAMPLES / "nested.yaml").out.replace("(block ", "(") == f"{named}\n"
+
+
+def test_a_file_that_carries_its_spec_is_printed(forks: Forks, tmp_path: Path) -> None:
+    path = tmp_path / "shared.safetensors"
+    assert forks.run("init", SAMPLES / "shared.yaml", "--seed", "0", "-o", path).code == 0
+    for options in ([], ["--counts"]):
+        run = forks.run("print", path, *options)
+        assert run.out == forks.run("print", SAMPLES / "shared.yaml", *options).out
+
+
+def test_a_config_is_printed_as_transformers_prints_its_model(forks: Forks) -> None:
+    folder = SAMPLES / "llama_config"
+    config = transformers.AutoConfig.from_pretrained(folder)
+    with torch.device("meta"):
+        net = transformers.AutoModelForCausalLM.from_config(config)
+    assert forks.run("print", folder).out == f"{net}\n"
+    assert "(0-3): 4 x LlamaDecoderLayer(" in str(net)
+    first, *_, last = forks.run("print", folder, "--counts").out.splitlines()
+    assert first == f"LlamaForCausalLM(  # {numel(net):,} + 32,768 tied"
+    assert last == f"{numel(net):,} parameters, 1 tie counted once"
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], nn.Module]]:
+    """Return the functions of a file of the user's, which lies in the folder that is current."""
+    (tmp_path / "mine.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    functions: dict[str, Callable[[], nn.Module]] = {}
+    exec(CODE, functions)  # noqa: S102 (the oracle)
+    return functions
+
+
+@pytest.mark.parametrize("name", ["loud", "telling"])
+def test_a_factory_prints_in_its_own_words(
+    code: dict[str, Callable[[], nn.Module]], name: str
+) -> None:
+    run = paramctl("print", f"mine.py:{name}")
+    assert run.out == f"{code[name]()}\n".replace("a\nb", "a\\nb")
+    assert run.err == ""
+
+
+@pytest.mark.usefixtures("code")
+@pytest.mark.parametrize(
+    ("name", "exit_code", "message"),
+    [
+        ("failing", 2, "mine.py:failing: mine.py:failing raised ValueError: no words"),
+        ("deep", 5, "mine.py:deep: modules are nested more than 256 deep"),
+    ],
+)
+def test_a_factory_that_cannot_be_printed_is_told(name: str, exit_code: int, message: str) -> None:
+    run = paramctl("print", f"mine.py:{name}")
+    assert (run.code, run.err, run.out) == (exit_code, f"paramctl: {message}\n", "")
+
+
+# Numbers of parameters
+
+
+@pytest.mark.parametrize("kind", ["mlp", "encoder", "conv", "own", "parameter list", "attention"])
+def test_counts_are_those_of_each_module(kind: str) -> None:
+    net = LAYERS[kind]()
+    *lines, total = counted(save(net))
+    assert [line.partition("  # ")[0] for line in lines] == str(net).splitlines()
+    told = [line.partition("  # ")[2] for line in lines if line.partition("  # ")[2]]
+    assert told[0] == f"{numel(net):,}"
+    assert total == f"{numel(net):,} parameters"
+
+
+def test_each_line_has_the_number_of_its_module() -> None:
+    net = nn.Sequential(nets.mlp(), nn.BatchNorm1d(4), nn.Linear(4, 300))
+    lines = [line for line in counted(save(net)) if "  # " in line]
+    modules = [each for each in net.modules() if numel(each)]
+    assert [line.partition("  # ")[2] for line in lines] == [f"{numel(m):,}" for m in modules]
+
+
+def test_layers_that_are_folded_have_the_number_of_each() -> None:
+    net = nn.ModuleList([nets.mlp(), nets.mlp(), nn.ReLU()])
+    assert counted(save(net)) == [
+        "ModuleList(  # 98",
+        "  (0-1): 2 x Sequential(  # 2 x 49",
+        "    (0): Linear(in_features=4, out_features=8, bias=True)  # 40",
+        "    (1): ReLU()",
+        "    (2): Linear(in_features=8, out_features=1, bias=True)  # 9",
+        "  )",
+        "  (2): ReLU()",
+        ")",
+        "98 parameters",
+    ]
+
+
+def test_folded_layers_of_which_some_are_tied_have_the_sum() -> None:
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    net = nn.ModuleList([one, one, other])
+    assert counted(save(net)) == [
+        "ModuleList(  # 12 + 6 tied",
+        "  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)  # 12 + 6 tied",
+        ")",
+        "12 parameters, 2 ties counted once",
+    ]
+    assert numel(net) == 12
+
+
+def test_ties_are_told_where_they_stand() -> None:
+    net = nets.Tied()
+    lines = counted(save(net))
+    assert lines[0] == f"Tied(  # {numel(net)} + 48 tied"
+    assert lines[2].endswith("out_features=7, bias=False)  # 28 tied")
+    assert lines[-1] == f"{numel(net)} parameters, 3 ties counted once"
+
+
+def test_a_parameter_without_a_shape_counts_as_nothing() -> None:
+    assert counted(save(nn.LazyLinear(3)))[-1] == "0 parameters"
+
+
+# Files that know no modules
+
+
+def test_a_state_dict_says_what_to_do(forks: Forks) -> None:
+    run = forks.run("print", SAMPLES / "mlp.pt")
+    assert (run.code, run.out) == (2, "")
+    assert run.err == (
+        f"paramctl: {SAMPLES}/mlp.pt: it is no whole module and carries no spec, so its modules "
+        f"cannot be printed; see its parameters with: paramctl ls {SAMPLES}/mlp.pt\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["mlp.safetensors", "mlp_traced.pt", "mlp_exported.pt2", "gpt2"])
+def test_no_other_file_without_modules_is_printed(forks: Forks, name: str) -> None:
+    run = forks.run("print", SAMPLES / name)
+    assert (run.code, run.out) == (2, "")
+
+
+def test_standard_input_is_told_as_it_is_typed() -> None:
+    run = paramctl("print", stdin=save(nets.mlp().state_dict()))
+    assert run.err.endswith("see its parameters with: paramctl ls -\n")
+
+
+def test_it_takes_one_model(forks: Forks) -> None:
+    run = forks.run("print", SAMPLES / "mlp.yaml", "0")
+    assert (run.code, run.err) == (2, "paramctl: one model at a time, not '0' too\n")
+
+
+# Hostile files
+
+
+def hostile_linear(**attributes: object) -> bytes:
+    net = nn.Linear(3, 2)
+    vars(net).update(attributes)
+    return save(nn.Sequential(net))
+
+
+@pytest.mark.parametrize(
+    "name", ["extra_repr", "_get_name", "__class__", "__repr__", "__dict__", "_modules "]
+)
+def test_attributes_that_stand_for_methods_change_nothing(name: str) -> None:
+    assert printed(hostile_linear(**{name: "forged"})) == str(nn.Sequential(nn.Linear(3, 2)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x\n  (1): Linear()", "\x1b[2J", "x" * 1_001, 10**5_000, {1, 2}, ((((1,),),),)],
+    ids=["lines", "escape", "long", "huge", "set", "deep"],
+)
+def test_attributes_that_are_no_plain_values_are_left_out(value: object) -> None:
+    assert printed(hostile_linear(in_features=value)) == "Sequential(\n  (0): Linear()\n)"
+
+
+def test_attributes_that_are_plain_are_printed_whatever_they_say() -> None:
+    lines = printed(hostile_linear(in_features="{x:>9999999999}%s", out_features=-1))
+    assert "(0): Linear(in_features={x:>9999999999}%s, out_features=-1, bias=True)" in lines
+
+
+def test_names_cannot_forge_lines_or_steer_a_terminal(forks: Forks, tmp_path: Path) -> None:
+    net = nn.Sequential()
+    net._modules["a\n)\n(b): \x1b[2J"] = nn.ReLU()
+    net._modules["c"] = nn.ParameterDict({"d\n(e)": torch.ones(2)})
+    (tmp_path / "net.pt").write_bytes(save(net))
+    for options in ([], ["--counts"]):
+        lines = forks.run("print", tmp_path / "net.pt", "-q", *options).out.splitlines()
+        assert [line.partition("  # ")[0] for line in lines[:4]] == [
+            "Sequential(",
+            r"  (a\n)\n(b): \x1b[2J): ReLU()",
+            "  (c): ParameterDict()",
+            ")",
+        ]
+
+
+def test_parameters_that_are_no_tensors_are_no_parameters() -> None:
+    net = nn.Linear(3, 2)
+    net._parameters["weight"] = 5  # type: ignore[assignment]
+    net._parameters["bias"] = "text"  # type: ignore[assignment]
+    assert counted(save(net)) == [f"{nn.Linear(3, 2)}  # 0".partition("  #")[0], "0 parameters"]
+
+
+def test_children_that_are_no_modules_are_no_children() -> None:
+    net = nn.Sequential(nn.ReLU())
+    net._modules["5"] = 5  # type: ignore[assignment]
+    net._modules["list"] = [nn.ReLU()]  # type: ignore[assignment]
+    net._modules["set"] = io.BytesIO(b"x")  # type: ignore[assignment]
+    assert printed(save(net)).splitlines()[1:] == ["  (0): ReLU()", "  (set): BytesIO()", ")"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "prints"),
+    [
+        ("torch.nn.modules.module", "os", "os()"),
+        ("torch.nn.modules.module", "functools.partial", "partial()"),
+        ("torch.nn.modules.linear", "nonexistent", "nonexistent()"),
+        ("torch.nn.modules.linear", "Module", "Module()"),
+        ("torch.nn.modules.linear", "Linear.forward", "forward()"),
+        ("torch.nn.modules.nonexistent", "Linear", "Linear()"),
+        ("torch.nn.modules.antigravity", "this", "this()"),
+        ("torch.nn", "Linear", "Linear()"),
+        ("os", "system", "system()"),
+    ],
+)
+def test_only_a_class_of_torch_nn_itself_is_looked_up(path: str, name: str, prints: str) -> None:
+    before = set(sys.modules)
+    attributes = dict.fromkeys(("in_features", "out_features"), number(3))
+    assert printed(one_module(path, name, **attributes)) == prints
+    assert set(sys.modules) == before
+    known = one_module("torch.nn.modules.linear", "Linear", **attributes)
+    assert printed(known) == "Linear()"  # without a `bias`, which a Linear always has
+
+
+def test_a_module_that_holds_itself_is_malformed(forks: Forks, tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Sequential())
+    net[0]._modules["again"] = net
+    (tmp_path / "net.pt").write_bytes(save(net))
+    run = forks.run("print", tmp_path / "net.pt", "-q")
+    assert_refused(run, Row("itself", b"", 3, "a module that holds itself"))
+
+
+@pytest.mark.parametrize(("depth", "code"), [(250, 0), (257, 5), (10_000, 5)])
+def test_modules_are_nested_no_deeper_than_can_be_printed(
+    forks: Forks, tmp_path: Path, depth: int, code: int
+) -> None:
+    begin, end = module("mine", "Deep", _modules=b"}" + text("0") + b"@").split(b"@")
+    path = tmp_path / "net.pt"
+    path.write_bytes(torch_zip(pickled(begin * depth + b"N" + (b"s" + end) * depth)))
+    run = forks.run("print", path, "-q")
+    assert run.code == code
+    if code:
+        assert_refused(run, Row("deep", b"", code, "nested more than 256 deep"))
+    else:
+        assert run.out.count("Deep(") == depth
+
+
+def test_a_small_file_that_unfolds_to_very_many_modules_is_refused(
+    forks: Forks, tmp_path: Path
+) -> None:
+    net = nn.Module()
+    for _ in range(40):
+        net = nn.ModuleList([net, net])
+    (tmp_path / "net.pt").write_bytes(save(net))
+    run = forks.run("print", tmp_path / "net.pt", "-q")
+    assert_refused(run, Row("unfolds", b"", 5, "a small file that unfolds to very many values"))
+
+
+def test_attributes_that_unfold_to_very_many_values_are_refused(
+    forks: Forks, tmp_path: Path
+) -> None:
+    wide: object = 1
+    for _ in range(3):
+        wide = (wide,) * 400
+    (tmp_path / "net.pt").write_bytes(hostile_linear(in_features=wide))
+    run = forks.run("print", tmp_path / "net.pt", "-q")
+    assert_refused(run, Row("unfolds", b"", 5, "a small file that unfolds to very many values"))
+
+
+def test_a_model_of_very_many_layers_takes_seconds(forks: Forks, tmp_path: Path) -> None:
+    body = b"".join(text(str(i)) + module("mine", "Own") for i in range(MANY))
+    path = tmp_path / "net.pt"
+    path.write_bytes(torch_zip(pickled(module("mine", "Net", _modules=b"}(" + body + b"u"))))
+    run = forks.run("print", path, "-q")
+    assert run.out.count("\n") == MANY + 2
+    assert run.seconds < 30
+
+
+def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:
+    sung = tmp_path / "sung"
+    canary = called("builtins", "open", text(str(sung)), text("w"))
+    made = b"cmine\nNet\n" + canary + b"\x85\x81"
+    net = module("mine", "Net", x=canary, _modules=dictionary(a=canary, b=made + NONE + b"b"))
+    path = tmp_path / "net.pt"
+    path.write_bytes(torch_zip(pickled(net)))
+    run = paramctl("print", path, "-q")
+    assert run.out == "Net(\n  (a): open()\n  (b): Net()\n)\n"
+    assert not sung.exists()
