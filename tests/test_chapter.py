@@ -110,7 +110,11 @@ def test_a_bias_by_its_name_in_the_state_dict(forks: Forks) -> None:
 # Nested blocks
 
 
-def test_the_regular_net_is_printed_with_all_of_its_layers(forks: Forks) -> None:
+def test_the_regular_net_is_printed(forks: Forks) -> None:
+    assert forks.run("print", SAMPLES / "rgnet_module.pt").out == f"{rgnet()}\n"
+
+
+def test_the_regular_net_is_listed_with_all_of_its_layers(forks: Forks) -> None:
     net = rgnet()
     module = SAMPLES / "rgnet_module.pt"
     rows = [line.split("\t") for line in forks.run("ls", module, "-q").out.splitlines()]

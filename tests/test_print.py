@@ -1,7 +1,5 @@
 """`print` is `str(net)`: of specs, factories and configs, and of pickled modules never loaded."""
 
-import io
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,22 +9,17 @@ import pytest
 import torch
 import transformers
 from forks import Forks
-from hostile import Row, assert_refused
-from pickle_bytes import NONE, called, dictionary, number, pickled, text
+from printed import counted, numel, one_module, printed, read
 from program import paramctl
 from torch import nn
-from zip_bytes import save, torch_zip
+from torch.nn.utils import prune
+from zip_bytes import save
 
 import paramctl as library
-from paramctl.checkpoint import Checkpoint
-from paramctl.formats import read_checkpoint
-from paramctl.sources import BytesSource
-from paramctl.views.outline import counted_lines, tree_lines
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
-MANY = 100_000
-LINEAR = "ctorch.nn.modules.linear\nLinear\n"
 CODE = """
+import torch
 from torch import nn
 
 class Loud(nn.Module):
@@ -42,7 +35,8 @@ class Telling(nn.Module):
     def __init__(self):
         super().__init__()
         self.add_module("none", None)
-        self.add_module("a\\nb", nn.ReLU())
+        self.inner = nn.ReLU()
+        self.held = nn.ParameterDict({"w": nn.Parameter(torch.ones(2))})
     def extra_repr(self):
         return "first\\n\\nsecond \\\\"
 
@@ -83,6 +77,12 @@ def old_weight_norm() -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nn.utils.weight_norm(nn.Linear(3, 2))
+
+
+def pruned() -> nn.Module:
+    net = nn.Linear(3, 2)
+    prune.l1_unstructured(net, "weight", 1)  # type: ignore[no-untyped-call]
+    return net
 
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
@@ -149,7 +149,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "more losses": lambda: nn.ModuleDict(
         {"t": nn.TripletMarginLoss(), "n": nn.NLLLoss(torch.ones(3)), "b": nn.BCEWithLogitsLoss()}
     ),
-    "adaptive softmax": lambda: nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10]),
+    "adaptive softmax": lambda: nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10], div_value=2),
     "distances": lambda: nn.Sequential(nn.CosineSimilarity(dim=2), nn.PairwiseDistance(1.0)),
     "lazy": lambda: nn.Sequential(nn.LazyLinear(3), nn.LazyConv2d(4, 3), nn.LazyBatchNorm1d()),
     "lists of lists": lambda: nn.ModuleList(
@@ -164,41 +164,8 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
         {"w": torch.rand(2, 3).half(), "n": None, "x": 1}
     ),
     "weight norm": old_weight_norm,
-    "pruned": lambda: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1),
+    "pruned": pruned,
 }
-
-
-def module(path: str, name: str, **parts: bytes) -> bytes:
-    """Push a module of a class, with nothing in it but these parts of its dictionary."""
-    empty = dict.fromkeys(("_parameters", "_buffers", "_modules"), dictionary())
-    made = f"c{path}\n{name}\n)\x81".encode("latin-1")
-    return made + dictionary(**{**empty, **parts}) + b"b"
-
-
-def one_module(path: str, name: str, **parts: bytes) -> bytes:
-    """Make the file of such a module."""
-    return torch_zip(pickled(module(path, name, **parts)), {"0": bytes(16)})
-
-
-def read(data: bytes, name: str = "net.pt") -> Checkpoint:
-    return read_checkpoint(BytesSource(data, name))
-
-
-def printed(data: bytes) -> str:
-    """Print what a file of these bytes holds."""
-    outline = read(data).outline
-    assert outline is not None
-    return "\n".join(tree_lines(outline()))
-
-
-def counted(data: bytes) -> list[str]:
-    checkpoint = read(data)
-    assert checkpoint.outline is not None
-    return list(counted_lines(checkpoint.outline(), checkpoint.aliases))
-
-
-def numel(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 # Whole modules
@@ -210,7 +177,7 @@ def test_a_pickled_module_is_printed_as_python_prints_it(kind: str) -> None:
     assert printed(save(net)) == str(net)
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
 def test_every_protocol_of_pickles_is_printed(protocol: int) -> None:
     net = nn.Sequential(Own(), nn.LSTM(2, 3))
     assert printed(save(net, pickle_protocol=protocol)) == str(net)
@@ -252,8 +219,7 @@ def test_a_spec_is_printed_as_what_it_builds(forks: Forks, name: str) -> None:
 def test_the_regular_net_is_printed_from_its_spec_and_from_its_file(forks: Forks) -> None:
     net = torch.load(SAMPLES / "rgnet_module.pt", weights_only=False)
     assert forks.run("print", SAMPLES / "rgnet_module.pt").out == f"{net}\n"
-    named = str(net).replace("(block ", "(")
-    assert forks.run("print", SAMPLES / "nested.yaml").out.replace("(block ", "(") == f"{named}\n"
+    assert forks.run("print", SAMPLES / "nested.yaml").out == f"{net}\n"
 
 
 def test_a_file_that_carries_its_spec_is_printed(forks: Forks, tmp_path: Path) -> None:
@@ -291,7 +257,7 @@ def test_a_factory_prints_in_its_own_words(
     code: dict[str, Callable[[], nn.Module]], name: str
 ) -> None:
     run = paramctl("print", f"mine.py:{name}")
-    assert run.out == f"{code[name]()}\n".replace("a\nb", "a\\nb")
+    assert run.out == f"{code[name]()}\n"
     assert run.err == ""
 
 
@@ -393,152 +359,3 @@ def test_standard_input_is_told_as_it_is_typed() -> None:
 def test_it_takes_one_model(forks: Forks) -> None:
     run = forks.run("print", SAMPLES / "mlp.yaml", "0")
     assert (run.code, run.err) == (2, "paramctl: one model at a time, not '0' too\n")
-
-
-# Hostile files
-
-
-def hostile_linear(**attributes: object) -> bytes:
-    net = nn.Linear(3, 2)
-    vars(net).update(attributes)
-    return save(nn.Sequential(net))
-
-
-@pytest.mark.parametrize(
-    "name", ["extra_repr", "_get_name", "__class__", "__repr__", "__dict__", "_modules "]
-)
-def test_attributes_that_stand_for_methods_change_nothing(name: str) -> None:
-    assert printed(hostile_linear(**{name: "forged"})) == str(nn.Sequential(nn.Linear(3, 2)))
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["x\n  (1): Linear()", "\x1b[2J", "x" * 1_001, 10**5_000, {1, 2}, ((((1,),),),)],
-    ids=["lines", "escape", "long", "huge", "set", "deep"],
-)
-def test_attributes_that_are_no_plain_values_are_left_out(value: object) -> None:
-    assert printed(hostile_linear(in_features=value)) == "Sequential(\n  (0): Linear()\n)"
-
-
-def test_attributes_that_are_plain_are_printed_whatever_they_say() -> None:
-    lines = printed(hostile_linear(in_features="{x:>9999999999}%s", out_features=-1))
-    assert "(0): Linear(in_features={x:>9999999999}%s, out_features=-1, bias=True)" in lines
-
-
-def test_names_cannot_forge_lines_or_steer_a_terminal(forks: Forks, tmp_path: Path) -> None:
-    net = nn.Sequential()
-    net._modules["a\n)\n(b): \x1b[2J"] = nn.ReLU()
-    net._modules["c"] = nn.ParameterDict({"d\n(e)": torch.ones(2)})
-    (tmp_path / "net.pt").write_bytes(save(net))
-    for options in ([], ["--counts"]):
-        lines = forks.run("print", tmp_path / "net.pt", "-q", *options).out.splitlines()
-        assert [line.partition("  # ")[0] for line in lines[:4]] == [
-            "Sequential(",
-            r"  (a\n)\n(b): \x1b[2J): ReLU()",
-            "  (c): ParameterDict()",
-            ")",
-        ]
-
-
-def test_parameters_that_are_no_tensors_are_no_parameters() -> None:
-    net = nn.Linear(3, 2)
-    net._parameters["weight"] = 5  # type: ignore[assignment]
-    net._parameters["bias"] = "text"  # type: ignore[assignment]
-    assert counted(save(net)) == [f"{nn.Linear(3, 2)}  # 0".partition("  #")[0], "0 parameters"]
-
-
-def test_children_that_are_no_modules_are_no_children() -> None:
-    net = nn.Sequential(nn.ReLU())
-    net._modules["5"] = 5  # type: ignore[assignment]
-    net._modules["list"] = [nn.ReLU()]  # type: ignore[assignment]
-    net._modules["set"] = io.BytesIO(b"x")  # type: ignore[assignment]
-    assert printed(save(net)).splitlines()[1:] == ["  (0): ReLU()", "  (set): BytesIO()", ")"]
-
-
-@pytest.mark.parametrize(
-    ("path", "name", "prints"),
-    [
-        ("torch.nn.modules.module", "os", "os()"),
-        ("torch.nn.modules.module", "functools.partial", "partial()"),
-        ("torch.nn.modules.linear", "nonexistent", "nonexistent()"),
-        ("torch.nn.modules.linear", "Module", "Module()"),
-        ("torch.nn.modules.linear", "Linear.forward", "forward()"),
-        ("torch.nn.modules.nonexistent", "Linear", "Linear()"),
-        ("torch.nn.modules.antigravity", "this", "this()"),
-        ("torch.nn", "Linear", "Linear()"),
-        ("os", "system", "system()"),
-    ],
-)
-def test_only_a_class_of_torch_nn_itself_is_looked_up(path: str, name: str, prints: str) -> None:
-    before = set(sys.modules)
-    attributes = dict.fromkeys(("in_features", "out_features"), number(3))
-    assert printed(one_module(path, name, **attributes)) == prints
-    assert set(sys.modules) == before
-    known = one_module("torch.nn.modules.linear", "Linear", **attributes)
-    assert printed(known) == "Linear()"  # without a `bias`, which a Linear always has
-
-
-def test_a_module_that_holds_itself_is_malformed(forks: Forks, tmp_path: Path) -> None:
-    net = nn.Sequential(nn.Sequential())
-    net[0]._modules["again"] = net
-    (tmp_path / "net.pt").write_bytes(save(net))
-    run = forks.run("print", tmp_path / "net.pt", "-q")
-    assert_refused(run, Row("itself", b"", 3, "a module that holds itself"))
-
-
-@pytest.mark.parametrize(("depth", "code"), [(250, 0), (257, 5), (10_000, 5)])
-def test_modules_are_nested_no_deeper_than_can_be_printed(
-    forks: Forks, tmp_path: Path, depth: int, code: int
-) -> None:
-    begin, end = module("mine", "Deep", _modules=b"}" + text("0") + b"@").split(b"@")
-    path = tmp_path / "net.pt"
-    path.write_bytes(torch_zip(pickled(begin * depth + b"N" + (b"s" + end) * depth)))
-    run = forks.run("print", path, "-q")
-    assert run.code == code
-    if code:
-        assert_refused(run, Row("deep", b"", code, "nested more than 256 deep"))
-    else:
-        assert run.out.count("Deep(") == depth
-
-
-def test_a_small_file_that_unfolds_to_very_many_modules_is_refused(
-    forks: Forks, tmp_path: Path
-) -> None:
-    net = nn.Module()
-    for _ in range(40):
-        net = nn.ModuleList([net, net])
-    (tmp_path / "net.pt").write_bytes(save(net))
-    run = forks.run("print", tmp_path / "net.pt", "-q")
-    assert_refused(run, Row("unfolds", b"", 5, "a small file that unfolds to very many values"))
-
-
-def test_attributes_that_unfold_to_very_many_values_are_refused(
-    forks: Forks, tmp_path: Path
-) -> None:
-    wide: object = 1
-    for _ in range(3):
-        wide = (wide,) * 400
-    (tmp_path / "net.pt").write_bytes(hostile_linear(in_features=wide))
-    run = forks.run("print", tmp_path / "net.pt", "-q")
-    assert_refused(run, Row("unfolds", b"", 5, "a small file that unfolds to very many values"))
-
-
-def test_a_model_of_very_many_layers_takes_seconds(forks: Forks, tmp_path: Path) -> None:
-    body = b"".join(text(str(i)) + module("mine", "Own") for i in range(MANY))
-    path = tmp_path / "net.pt"
-    path.write_bytes(torch_zip(pickled(module("mine", "Net", _modules=b"}(" + body + b"u"))))
-    run = forks.run("print", path, "-q")
-    assert run.out.count("\n") == MANY + 2
-    assert run.seconds < 30
-
-
-def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:
-    sung = tmp_path / "sung"
-    canary = called("builtins", "open", text(str(sung)), text("w"))
-    made = b"cmine\nNet\n" + canary + b"\x85\x81"
-    net = module("mine", "Net", x=canary, _modules=dictionary(a=canary, b=made + NONE + b"b"))
-    path = tmp_path / "net.pt"
-    path.write_bytes(torch_zip(pickled(net)))
-    run = paramctl("print", path, "-q")
-    assert run.out == "Net(\n  (a): open()\n  (b): Net()\n)\n"
-    assert not sung.exists()

@@ -14,8 +14,23 @@ from paramctl.outline import Outline
 
 EXAMPLES = """
 $ paramctl print sample_models/mlp.yaml
+Sequential(
+  (0): Linear(in_features=4, out_features=8, bias=True)
+  (1): ReLU()
+  (2): Linear(in_features=8, out_features=1, bias=True)
+)
 
 $ paramctl print sample_models/shared.yaml --counts
+Sequential(  # 121 + 72 tied
+  (0): Linear(in_features=4, out_features=8, bias=True)  # 40
+  (1): ReLU()
+  (2): Linear(in_features=8, out_features=8, bias=True)  # 72
+  (3): ReLU()
+  (4): Linear(in_features=8, out_features=8, bias=True)  # 72 tied
+  (5): ReLU()
+  (6): Linear(in_features=8, out_features=1, bias=True)  # 9
+)
+121 parameters, 2 ties counted once
 """
 
 

@@ -9,6 +9,7 @@ from paramctl.outline import Outline
 from paramctl.user_code import blaming_user
 
 MAX_DEPTH = 256  # of modules in modules: Python's own print ends not far behind
+ON_META, ON_CPU = "containing: [torch.meta.", "containing: [torch."  # so a ParameterDict prints
 
 
 def outline_built(build: Callable[[str], nn.Module], file: str) -> Outline:
@@ -45,7 +46,7 @@ def outline_module(module: nn.Module, depth: int = 0) -> Outline:
     own = module.named_parameters(recurse=False, remove_duplicate=False)
     return Outline(
         module._get_name(),  # type: ignore[no-untyped-call]  # noqa: SLF001 (what repr calls)
-        str(module.extra_repr() or ""),
+        str(module.extra_repr() or "").replace(ON_META, ON_CPU),
         children,
         {name: parameter.numel() for name, parameter in own},
         folds=folds(type(module)),

@@ -134,8 +134,8 @@ def _numel(entry: Entry) -> int:
 
 
 def _placeholder(entry: object) -> object:
-    """Return a parameter of an entry's shape that has no values; what is no entry, as it is."""
+    """Return a parameter of an entry's shape with one value in memory; what is no entry, as is."""
     if not isinstance(entry, Entry):
         return entry
     dtype = getattr(torch, entry.dtype.name, torch.float32)
-    return nn.Parameter(torch.empty(entry.shape, dtype=dtype, device="meta"), requires_grad=False)
+    return nn.Parameter(torch.zeros((), dtype=dtype).expand(entry.shape), requires_grad=False)
