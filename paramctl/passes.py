@@ -1,0 +1,140 @@
+"""A pass over the values of many entries: in blocks, in threads, in little memory.
+
+The blocks, and the order in which what is found in them is put together, depend on the shapes only:
+the result is the same on any number of threads.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
+
+from paramctl.arrays import read
+from paramctl.checkpoint import Entry
+from paramctl.slices import split
+from paramctl.widening import Array
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+BLOCK = 1 << 18  # elements that are looked at together
+TASK = 1 << 21  # elements that a thread takes at a time, of one entry or of many small ones
+MAX_THREADS = 8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
+KEPT = 1 << 26  # bytes: blocks are less
+
+Group = tuple[Entry, ...]
+"""Entries of one shape that are looked at side by side."""
+Progress = Callable[[int, int], None]
+"""Is called with the bytes that were read and those that there are to read."""
+
+
+class Finding(Protocol):
+    """What a pass finds out of a group of entries."""
+
+    def add(self, *blocks: Array) -> None:
+        """Look at a block of each entry, all of one shape."""
+
+    def merge(self, later: Self) -> None:
+        """Take in what was found in the blocks behind."""
+
+
+AnyFinding = TypeVar("AnyFinding", bound=Finding)
+
+
+class Part(NamedTuple):
+    """Parts of the entries of the group at a place, alike."""
+
+    place: int
+    group: Group
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes to read."""
+        return sum(entry.nbytes for entry in self.group)
+
+
+def find_all(
+    groups: Sequence[Group], begin: Callable[[int], AnyFinding], progress: Progress
+) -> list[AnyFinding]:
+    """Return what is found of each group; `begin` makes the empty finding of the one at a place.
+
+    Raises:
+        ParamctlError: the values of an entry cannot be read, or its file has changed.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few verbs read values)
+
+    _keep_memory()
+    found = [begin(place) for place in range(len(groups))]
+    total, done = sum(entry.nbytes for group in groups for entry in group), 0
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads, "paramctl-pass") as pool:
+        started = ((parts, pool.submit(_look_at_all, parts, begin)) for parts in _cut_tasks(groups))
+        for parts, future in _ahead(started, 2 * threads):
+            for part, finding in zip(parts, future.result(), strict=True):
+                found[part.place].merge(finding)
+            done += sum(part.nbytes for part in parts)
+            progress(done, total)
+    _let_go(groups)
+    return found
+
+
+def _keep_memory() -> None:
+    """Let malloc keep what one block has freed for the next.
+
+    It would ask the kernel for fresh pages each time, which takes five times as long as all that is
+    computed of a block.
+    """
+    import ctypes  # noqa: PLC0415 (only here)
+
+    with suppress(AttributeError, OSError):  # another libc than glibc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def _look_at_all(parts: Sequence[Part], begin: Callable[[int], AnyFinding]) -> list[AnyFinding]:
+    return [_look_at(part.group, begin(part.place)) for part in parts]
+
+
+def _look_at(group: Group, finding: AnyFinding) -> AnyFinding:
+    for blocks in zip(*(split(entry, BLOCK) for entry in group), strict=True):
+        finding.add(*(read(block).reshape(-1) for block in blocks))
+    return finding
+
+
+def _cut_tasks(groups: Sequence[Group]) -> Iterator[list[Part]]:
+    """Cut groups into parts, and put small ones together."""
+    task: list[Part] = []
+    room = TASK
+    for place, group in enumerate(groups):
+        for parts in zip(*(split(entry, TASK) for entry in group), strict=True):
+            numel = parts[0].numel
+            if task and numel > room:
+                yield task
+                task, room = [], TASK
+            task.append(Part(place, parts))
+            room -= numel
+    if task:
+        yield task
+
+
+def _ahead(
+    started: "Iterable[tuple[list[Part], Future[Any]]]", most: int
+) -> "Iterator[tuple[list[Part], Future[Any]]]":
+    """Yield what is started in order, when so much more is started."""
+    pending: deque[tuple[list[Part], Future[Any]]] = deque()
+    for each in started:
+        pending.append(each)
+        if len(pending) > most:
+            yield pending.popleft()
+    yield from pending
+
+
+def _let_go(groups: Iterable[Group]) -> None:
+    """Make sure that no file has changed under the pass, and close them."""
+    sources = {id(e.storage.source): e.storage.source for g in groups for e in g if e.storage}
+    for source in sources.values():
+        source.check_unchanged()
+        source.release()

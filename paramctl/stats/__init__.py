@@ -1,0 +1,1 @@
+"""What the values of parameters come to: moments, extremes, counts, quantiles."""

@@ -1,0 +1,99 @@
+"""Mean, spread, extremes and counts of values, in one pass, accurate to float64."""
+
+from math import isfinite, sqrt
+from typing import Self
+
+import numpy as np
+
+from paramctl.widening import Array
+
+SAMPLE = 4096  # values of a parameter that are kept for its histogram
+
+
+class Moments:
+    """What values come to; NaN and infinities are counted, and left out of all the rest.
+
+    `low` and `high` are None where there is no finite value. The blocks' means and sums of squared
+    distances from them are put together by Chan, Golub and LeVeque, "Updating formulae and a
+    pairwise algorithm for computing sample variances", 1979.
+    """
+
+    def __init__(self, numel: int) -> None:
+        """Begin with nothing; `numel` values are to come, from which a sample is kept."""
+        self._step = max(1, numel // SAMPLE)
+        self._samples: list[Array] = []
+        self.count = self.nans = self.infinities = self.zeros = 0
+        self.mean = self._distance = 0.0
+        self.low: float | None = None
+        self.high: float | None = None
+
+    @property
+    def numel(self) -> int:
+        """All values, finite or not."""
+        return self.count + self.nans + self.infinities
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation of the values themselves, not an estimate from a sample."""
+        return sqrt(self._distance / self.count) if self.count else None
+
+    @property
+    def norm(self) -> float:
+        """The root of the sum of squares, L2."""
+        return sqrt(self._distance + self.count * self.mean * self.mean)
+
+    @property
+    def largest(self) -> float | None:
+        """The largest absolute value."""
+        return None if self.low is None or self.high is None else max(-self.low, self.high)
+
+    @property
+    def sample(self) -> Array:
+        """Finite values that stand for all, evenly taken."""
+        return np.concatenate(self._samples) if self._samples else np.empty(0)
+
+    def add(self, *blocks: Array) -> None:
+        """Look at a block."""
+        (block,) = blocks
+        values = block.astype(np.float64)
+        total = float(values.sum())
+        if not isfinite(total):
+            block, values = self._without_others(block, values)
+            total = float(values.sum())
+        if not values.size:
+            return
+        mean = total / values.size
+        values -= mean
+        self._join(values.size, mean, float(values @ values))
+        self._stretch(block.min().item(), block.max().item())
+        self.zeros += int(np.count_nonzero(block == 0))
+        self._samples.append(block[:: self._step].astype(np.float64))
+
+    def merge(self, later: Self) -> None:
+        """Take in what was found in the blocks behind."""
+        self.nans += later.nans
+        self.infinities += later.infinities
+        self.zeros += later.zeros
+        self._samples += later._samples
+        if later.low is not None and later.high is not None:
+            self._join(later.count, later.mean, later._distance)
+            self._stretch(later.low, later.high)
+
+    def _join(self, count: int, mean: float, distance: float) -> None:
+        """Take in values with this mean, and the sum of their squared distances from it."""
+        apart, both = mean - self.mean, self.count + count
+        self._distance += distance + apart * apart * self.count * count / both
+        self.mean += apart * count / both
+        self.count = both
+
+    def _stretch(self, low: float, high: float) -> None:
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+    def _without_others(self, block: Array, values: Array) -> tuple[Array, Array]:
+        """Count what is not finite, and return the rest."""
+        finite = np.isfinite(values)
+        nans = int(np.isnan(values).sum())
+        self.nans += nans
+        self.infinities += values.size - int(finite.sum()) - nans
+        return block[finite], values[finite]
