@@ -112,11 +112,12 @@ class _Digits:
 def _keys(block: Array) -> Array:
     """Return unsigned integers in the order of the finite values."""
     bits: Any = f"u{block.itemsize}"
-    sign = np.array(1 << (8 * block.itemsize - 1), bits)
+    sign: Array = np.array(1 << (8 * block.itemsize - 1), bits)
     if block.dtype.kind == "f":
-        stored = block[np.isfinite(block)].view(bits)
-        return np.where(stored & sign, np.invert(stored), stored | sign)
-    return np.bitwise_xor(block.view(bits), sign) if block.dtype.kind == "i" else block
+        finite: Array = block[np.isfinite(block)].view(bits)
+        return np.where(finite & sign, np.invert(finite), finite | sign)
+    stored: Array = block.view(bits)
+    return np.bitwise_xor(stored, sign) if block.dtype.kind == "i" else stored
 
 
 def _value(key: int, dtype: np.dtype[Any]) -> float:
