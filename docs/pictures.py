@@ -1,10 +1,12 @@
 """Draw the pictures of the documentation, as Rich exports a terminal."""
 
 import io
+from itertools import chain
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.segment import Segments
 from rich.text import Text
 
 from paramctl import open as open_model
@@ -13,7 +15,7 @@ from paramctl.edits.rules import rules_of_scheme
 from paramctl.probe.inputs import find_task
 from paramctl.probe.network import build
 from paramctl.probe.training import RATES, train
-from paramctl.views.probe_tables import step_view
+from paramctl.views.probe_tables import step_lines
 from paramctl.views.rows import make_rows, total
 from paramctl.views.sparks import UNICODE_BARS
 from paramctl.views.summary import header_line, total_line
@@ -47,7 +49,8 @@ def draw_training() -> str:
     task = find_task(filled, module, ("", ""), None, SEED)
     steps = list(train(module, task, STEPS, "sgd", RATES["sgd"]))
     console = _console()
-    console.print(step_view(steps, STEPS, UNICODE_BARS))
+    lines = step_lines(steps, STEPS, UNICODE_BARS, WIDTH)
+    console.print(Segments(chain.from_iterable(lines)), soft_wrap=True)
     title = f"$ paramctl probe shared.yaml --seed {SEED} --steps {STEPS}"
     return console.export_svg(title=title) + "\n"
 

@@ -53,7 +53,7 @@ def test_a_deep_net_is_judged_by_what_its_initialization_does(
 ) -> None:
     found = deep(init, activation)
     assert found is not None
-    assert found.forward.verdict == verdict
+    assert found.signals[0].verdict == verdict
     assert found.is_steady == (verdict == "steady")
 
 
@@ -62,9 +62,10 @@ def test_the_factor_is_what_the_theory_says(init: str, factor: float) -> None:
     """Var[y] = n/2 Var[w] E[x^2] behind a ReLU: He et al. 2015, equation 9."""
     found = deep(init, nn.ReLU)
     assert found is not None
-    assert found.forward.factor == pytest.approx(factor, abs=0.05)
-    assert found.backward.factor == pytest.approx(factor, abs=0.05)
-    assert found.forward.layers == DEPTH
+    assert [signal.what for signal in found.signals] == ["outputs", "gradients"]
+    assert [signal.layers for signal in found.signals] == [DEPTH, DEPTH - 1]
+    for signal in found.signals:
+        assert signal.factor == pytest.approx(factor, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,8 @@ def test_the_factor_is_what_the_theory_says(init: str, factor: float) -> None:
         (nn.Tanh, "xavier_normal"),
         (nn.SELU, "lecun_normal"),
         (nn.LeakyReLU, 'kaiming_normal(nonlinearity="leaky_relu", a=0.01)'),
-        (nn.Identity, "xavier_normal"),
+        (nn.Sigmoid, ""),
+        (nn.Identity, ""),
     ],
 )
 def test_the_scheme_fits_the_activation(activation: type[nn.Module], scheme: str) -> None:
@@ -111,6 +113,7 @@ def outputs(sizes: list[float]) -> list[Output]:
         ([1, 0.1, 0.01, 0, 0, 0, 0, 0], "vanishing", "2"),
         ([0, 0, 0, 0, 0, 0], "vanishing", "0"),
         ([1, 1, 1, 1, math.inf, math.nan], "exploding", "4"),
+        ([1e-150, 1e-90, 1e-30, 1e30, 1e90, 1e150], "exploding", "1"),
     ],
 )
 def test_a_trend_is_told_from_chance_and_from_one_odd_layer(
@@ -118,4 +121,19 @@ def test_a_trend_is_told_from_chance_and_from_one_odd_layer(
 ) -> None:
     found = judge(outputs(sizes))
     assert found is not None
-    assert (found.forward.verdict, found.forward.place) == (verdict, place)
+    assert (found.signals[0].verdict, found.signals[0].place) == (verdict, place)
+
+
+def test_frozen_layers_get_no_gradient_and_are_not_judged_by_it() -> None:
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for _ in range(9):
+        layers += [nn.Linear(WIDTH, WIDTH, bias=False), nn.ReLU()]
+        INITS["kaiming"](next(layers[-2].parameters()))
+    for frozen in layers[:6]:
+        frozen.requires_grad_(requires_grad=False)
+    found = judge(probe(nn.Sequential(*layers), torch.randn(ROWS, WIDTH), None, "sum").outputs)
+    assert found is not None
+    assert [signal.what for signal in found.signals] == ["outputs", "gradients"]
+    assert [signal.layers for signal in found.signals] == [9, 5]
+    assert found.is_steady

@@ -164,8 +164,8 @@ class Environment:
         return Console(
             file=self.out,
             width=self.width or 1_000_000,
-            force_terminal=self.use_color,
-            no_color=not self.use_color,
+            force_terminal=self.use_color or self.out_is_terminal,
+            color_system="auto" if self.use_color else None,
             highlight=False,
             markup=False,
             emoji=False,

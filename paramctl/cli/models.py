@@ -14,7 +14,7 @@ MODEL_SUFFIXES = (
     *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz"),
     *(".yaml", ".yml"),
 )
-STDIN_NAME = "<stdin>"
+STDIN_ARGUMENT, STDIN_NAME = "-", "<stdin>"
 MAX_GLOBALS = 8
 
 
@@ -47,8 +47,8 @@ def _find_model(
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if arguments and not first:
         raise UsageError("an empty argument", hint="name a file, '-' or an address")
-    if first == "-":
-        return _read_stdin(environment, options), rest
+    if first == STDIN_ARGUMENT:
+        return read_stdin(environment, options), rest
     if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES) or names_factory(first)):
         return open_checkpoint(first, options), rest
     if os.sep in first or first.endswith(MODEL_SUFFIXES):
@@ -89,7 +89,7 @@ def _look_up(checkpoint: Checkpoint, name: str, options: ReadOptions) -> None:
 
 def _read_given(environment: Environment, first: str, options: ReadOptions) -> Checkpoint:
     if environment.stdin_offers_data:
-        return _read_stdin(environment, options)
+        return read_stdin(environment, options)
     if environment.model_variable:
         return open_checkpoint(environment.model_variable, options)
     raise UsageError(
@@ -98,7 +98,12 @@ def _read_given(environment: Environment, first: str, options: ReadOptions) -> C
     )
 
 
-def _read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
+def read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
+    """Read the model that comes through a pipe, or from a file that is redirected.
+
+    Raises:
+        UsageError: nothing does.
+    """
     if environment.stdin_is_terminal:
         raise UsageError("standard input is a terminal", hint="pipe a model in, or name a file")
     return read_checkpoint(open_descriptor(STDIN, STDIN_NAME), options)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.errors import ParamctlError, UsageError
+from paramctl.errors import LimitError, ParamctlError, UsageError
 from paramctl.models import blocks
 from paramctl.models.reading import carried_spec
 
 BATCH, LENGTH, SIDE = 2, 8, 32  # of an input that is made up: rows, tokens, pixels
 SMALL = 1 << 20  # values of a model that is run for its shapes on the CPU
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
+_MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
 
 
 class Example(NamedTuple):
@@ -101,7 +101,8 @@ def run(module: nn.Module, given: Tensor) -> Tensor:
     """Return what a module makes of an input; of several tensors the first.
 
     Raises:
-        UsageError: a layer does not fit what comes into it; names the layer.
+        UsageError: a layer does not fit what comes into it, or fails; names the layer.
+        LimitError: there is no memory for it.
     """
     entered: list[tuple[str, nn.Module, Any]] = []
     with _following(module, entered):
@@ -109,9 +110,10 @@ def run(module: nn.Module, given: Tensor) -> Tensor:
             output = module(given)
         except ParamctlError:
             raise
-        except _FAILURES as error:
+        except (Exception, SystemExit) as error:
             name, layer, values = entered[-1] if entered else ("", module, given)
-            raise _misfit(name, layer, values, error) from error
+            who = f"layer '{name}' ({type(layer).__name__})" if name else "the model"
+            raise _misfit(who, values, error) from error
     tensor = first_tensor(output)
     if tensor is None:
         raise UsageError(f"the model gives {type(output).__name__}, no tensor")
@@ -119,10 +121,20 @@ def run(module: nn.Module, given: Tensor) -> Tensor:
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """Return the first of what a module gives, which may be a tuple or, by name, a dict."""
-    while isinstance(output, tuple | list | dict) and output:
-        output = next(iter(output.values() if isinstance(output, dict) else output))
+    """Return the first tensor of what a module gives, which may be a tuple or, by name, a dict."""
+    if isinstance(output, dict):
+        output = tuple(output.values())
+    if isinstance(output, tuple | list):
+        return next(filter(lambda each: each is not None, map(first_tensor, output)), None)
     return output if isinstance(output, Tensor) else None
+
+
+def blame(error: BaseException, who: str) -> ParamctlError:
+    """Return the error that something of the user's has failed; one of memory is a limit."""
+    message = str(error).partition("\n")[0]
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in message:
+        return LimitError(f"{who} takes more memory than there is")
+    return UsageError(f"{who} raised {type(error).__name__}: {message}")
 
 
 @contextmanager
@@ -147,9 +159,11 @@ def _following(module: nn.Module, entered: list[tuple[str, nn.Module, Any]]) -> 
             hook.remove()
 
 
-def _misfit(name: str, layer: nn.Module, given: Any, error: Exception) -> UsageError:
-    """Return the error that a layer does not take what comes into it."""
-    who = f"layer '{name}' ({type(layer).__name__})" if name else "the model"
+def _misfit(who: str, given: Any, error: BaseException) -> ParamctlError:
+    """Return the error that a layer does not take what comes into it, or fails otherwise."""
+    blamed = blame(error, who)
+    if isinstance(blamed, LimitError) or not isinstance(error, _MISFITS):
+        return blamed
     what = f", {list(given.shape)}" if isinstance(given, Tensor) else ""
     why = str(error).partition("\n")[0] or type(error).__name__
     hint = "say what goes in: --input 2x3x32x32, or input: in the spec"

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
-from paramctl.errors import LimitError
+from paramctl.errors import LimitError, UsageError
 
 MAX_PARAMETERS = 1 << 50  # values of a model: a thousand times more than any has
 
@@ -61,10 +62,13 @@ def checkpoint_of(
 
     Raises:
         LimitError: the module has more values than any model.
+        UsageError: a module is lazy: it has no shapes yet.
     """
     checkpoint = Checkpoint(file, form, {}, build=build)
     first: dict[int, str] = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
+        if is_lazy(tensor):
+            raise UsageError(f"'{name}' has no shape before its module has run", hint="give sizes")
         is_parameter = isinstance(tensor, nn.Parameter)
         checkpoint.entries[name] = Entry(
             name,

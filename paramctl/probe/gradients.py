@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from paramctl.errors import UsageError
 from paramctl.models.flow import run
-from paramctl.probe.losses import Loss, compute_loss
+from paramctl.probe.losses import Loss, compute_loss, go_backward
 from paramctl.probe.outputs import Output, watching
 from paramctl.probe.statistics import Statistics, statistics_of
-from paramctl.probe.uses import Use, telling_apart
+from paramctl.probe.uses import Use, Uses, dense, telling_apart
 
 
 class Parameter(NamedTuple):
@@ -41,19 +41,34 @@ class Probe(NamedTuple):
 def probe(module: nn.Module, given: Tensor, target: Tensor | None, loss: Loss) -> Probe:
     """Run a module forward and backward.
 
+    Its parameters are views of themselves meanwhile, so that their uses can be told apart. A module
+    that minds is run again as it is, and nothing said of uses.
+
     Raises:
         UsageError: a layer does not fit what comes in, or the output does not fit the target.
+        LimitError: there is no memory for it.
     """
+    try:
+        with telling_apart(module) as uses:
+            return _run(module, given, target, loss, uses)
+    except UsageError:
+        return _run(module, given, target, loss, Uses())
+
+
+def _run(module: nn.Module, given: Tensor, target: Tensor | None, loss: Loss, uses: Uses) -> Probe:
     for parameter in module.parameters():
         parameter.grad = None
-    with watching(module) as outputs, telling_apart(module) as uses:
+    with watching(module) as outputs:
         output = run(module, given)
         value = compute_loss(loss, output, target)
-        if not value.requires_grad:
-            raise UsageError("the output depends on no parameter, so there are no gradients")
-        value.backward()  # type: ignore[no-untyped-call]
+        go_backward(value)
     parameters = [
-        Parameter(names, tensor, tensor.grad, tuple(uses.of(tensor)))
+        Parameter(
+            names,
+            tensor,
+            None if tensor.grad is None else dense(tensor.grad),
+            tuple(uses.of(tensor)),
+        )
         for names, tensor in named_parameters(module)
     ]
     return Probe(float(value.detach()), output.detach(), outputs, parameters)

@@ -18,7 +18,7 @@ from paramctl.probe.network import read_tensor
 from paramctl.probe.training import Task
 
 FILE_SUFFIX = ".npy"
-MAX_SIZE, MAX_VALUES = 1 << 24, 1 << 28  # of an input that is drawn: more fills the memory
+MAX_DIGITS, MAX_VALUES = 9, 1 << 28  # of an input that is drawn: more fills the memory
 ROWS = 64  # of a task that is made up
 NOISE = 0.1  # of its targets, beside a teacher's outputs of about 1
 
@@ -40,7 +40,11 @@ def find_input(checkpoint: Checkpoint, module: nn.Module, text: str, seed: int) 
         UsageError: the text is neither, or nobody can tell the shape.
     """
     if text.endswith(FILE_SUFFIX):
-        return to_module(read_file(text), module)
+        example = example_of(module)
+        values = read_file(text)
+        if not (example and example.tokens) and not values.is_floating_point():
+            values = values.to(torch.get_default_dtype())
+        return to_module(values, module)
     return to_module(draw_input(_example(checkpoint, module, text), seed), module)
 
 
@@ -85,7 +89,9 @@ def find_task(
             raise UsageError(f"'{data}' are no two files", hint="--data x.npy,y.npy")
         rows = to_module(read_file(given), module), read_target(target, module)
     else:
-        rows = _make_task(module, _example(checkpoint, module, shape), seed)
+        example = _example(checkpoint, module, shape)
+        count = example.shape[0] if shape else ROWS
+        rows = _make_task(module, example._replace(shape=(count, *example.shape[1:])), seed)
     return Task(*rows, choose_loss(loss, rows[1]))
 
 
@@ -100,7 +106,7 @@ def _example(checkpoint: Checkpoint, module: nn.Module, text: str) -> Example:
 
 def _parse_shape(text: str) -> tuple[int, ...]:
     sizes = text.split("x")
-    if not all(size.isdecimal() and 0 < int(size) <= MAX_SIZE for size in sizes):
+    if not all(size.isdecimal() and len(size) < MAX_DIGITS and int(size) for size in sizes):
         hint = "a shape is 2x3x32x32, a file ends in .npy"
         raise UsageError(f"--input '{text}' is neither a shape nor a file", hint=hint)
     shape = tuple(map(int, sizes))
@@ -117,25 +123,27 @@ def _make_task(module: nn.Module, example: Example, seed: int) -> tuple[Tensor, 
     Raises:
         UsageError: the module does not give a row for a row, or for a token.
     """
-    given = draw_input(example._replace(shape=(ROWS, *example.shape[1:])), seed)
+    given, count = draw_input(example, seed), example.shape[0]
     shape = _output_shape(module, to_module(given, module))
-    if example.tokens and shape[:-1] == given.shape:
+    if example.tokens and shape[:-1] == given.shape and shape[-1] >= example.tokens:
         return to_module(given, module), to_module(given.roll(-1, dims=1), module)
-    if example.tokens or len(shape) < 2 or shape[0] != ROWS:
+    if example.tokens or len(shape) < 2 or shape[0] != count:
         raise UsageError("no task that is made up fits this model", hint="--data x.npy,y.npy")
-    flat, width = given.reshape(ROWS, -1), prod(shape[1:])
+    flat, width = given.reshape(count, -1), prod(shape[1:])
     teacher = normal(Stream(seed, "teacher"), (flat.shape[1], width)) / sqrt(flat.shape[1])
-    noise = normal(Stream(seed, "noise"), (ROWS, width))
+    noise = normal(Stream(seed, "noise"), (count, width))
     target = (flat @ teacher + NOISE * noise).reshape(shape)
     return to_module(given, module), to_module(target, module)
 
 
 def _output_shape(module: nn.Module, given: Tensor) -> tuple[int, ...]:
     """Return the shape of what comes out; norms keep their statistics."""
+    modes = {each: each.training for each in module.modules()}
     module.eval()
     with torch.no_grad():
         shape = tuple(run(module, given).shape)
-    module.train()
+    for each, is_training in modes.items():
+        each.training = is_training
     return shape
 
 
@@ -147,7 +155,7 @@ def to_module(values: Tensor, module: nn.Module) -> Tensor:
 
 
 def read_file(path: str) -> Tensor:
-    """Return the array in a `.npy` file: real numbers in float32, whole ones in int64.
+    """Return the array in a `.npy` file: real numbers as they are, whole ones in int64.
 
     Raises:
         ParamctlError: it cannot be read; the class says why.
@@ -157,7 +165,7 @@ def read_file(path: str) -> Tensor:
     values = read_tensor(entry)
     if values.is_complex():
         raise UsageError(f"no real numbers but {entry.dtype.name}", file=path)
-    return values.to(torch.float32 if values.is_floating_point() else torch.int64)
+    return values if values.is_floating_point() else values.to(torch.int64)
 
 
 def normal(stream: Stream, shape: tuple[int, ...]) -> Tensor:

@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (as everybody calls it)
 from torch import Tensor
 
 from paramctl.errors import UsageError
+from paramctl.models.flow import blame
 
 Loss = Literal["sum", "mse", "cross_entropy"]
 
@@ -32,6 +33,23 @@ def compute_loss(loss: Loss, output: Tensor, target: Tensor | None) -> Tensor:
     if loss == "sum" or target is None:
         return output.sum()
     return _LOSSES[loss](output, target)
+
+
+def go_backward(loss: Tensor) -> None:
+    """Leave its gradients in the parameters that a loss depends on.
+
+    Raises:
+        UsageError: there are none, or the model's own operations refuse.
+        LimitError: there is no memory for them.
+    """
+    if not loss.requires_grad:
+        raise UsageError("the output depends on no parameter, so there are no gradients")
+    if loss.is_complex():
+        raise UsageError("the output is complex: there is no loss of it")
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise blame(error, "the model's backward") from error
 
 
 def _mse(output: Tensor, target: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """A module with the values and the ties of a checkpoint."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from paramctl import arrays
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import PLANNED, Checkpoint, Entry
 from paramctl.errors import UsageError
 
 MAX_NAMED = 3  # names that an error lists
@@ -14,6 +14,8 @@ MAX_NAMED = 3  # names that an error lists
 
 def build(checkpoint: Checkpoint, device: str) -> nn.Module:
     """Return the module that a checkpoint is of, with its values, and tied as it is.
+
+    Values of another type become the module's.
 
     Raises:
         UsageError: nobody knows its modules, or they have other parameters.
@@ -24,14 +26,32 @@ def build(checkpoint: Checkpoint, device: str) -> nn.Module:
     module: nn.Module = checkpoint.build(device)
     targets = module.state_dict(keep_vars=True)
     _check_names(checkpoint, targets)
+    for name, entry in checkpoint.items():
+        _check_shape(checkpoint, entry, targets[name])
     with torch.no_grad():
-        for name, entry in checkpoint.items():
-            if name not in checkpoint.aliases:
-                _check_shape(checkpoint, entry, targets[name])
-                targets[name].copy_(read_tensor(entry))
+        _fill(checkpoint, targets)
     for alias, stored in checkpoint.aliases.items():
-        _tie(module, alias, targets[stored])
+        if targets[alias] is not targets[stored]:
+            _tie(module, alias, targets[stored], checkpoint.file)
     return module
+
+
+def _fill(checkpoint: Checkpoint, targets: Mapping[str, Tensor]) -> None:
+    """Copy values to where they belong; what has none keeps what the module was made with.
+
+    Raises:
+        UsageError: two names are one tensor in the module, and have not the same values.
+    """
+    filled: dict[int, str] = {}
+    for name, entry in checkpoint.items():
+        if name in checkpoint.aliases or entry.layout == PLANNED:
+            continue
+        target, values = targets[name], read_tensor(entry)
+        other = filled.setdefault(id(target), name)
+        if other != name and not torch.equal(target, values.to(target.device, target.dtype)):
+            what = f"'{other}' and '{name}' are one in the model, and are not equal"
+            raise UsageError(what, hint=f"paramctl tie {other} {name}", file=checkpoint.file)
+        target.copy_(values)
 
 
 def read_tensor(entry: Entry) -> Tensor:
@@ -61,11 +81,19 @@ def _check_shape(checkpoint: Checkpoint, entry: Entry, target: Tensor) -> None:
         raise UsageError(what, file=checkpoint.file)
 
 
-def _tie(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """Let a module's parameter or buffer be a tensor that is another's."""
+def _tie(module: nn.Module, name: str, tensor: Tensor, file: str) -> None:
+    """Let a module's parameter or buffer be a tensor that is another's.
+
+    Raises:
+        UsageError: one is a parameter, and the other is not.
+    """
     layer, _, leaf = name.rpartition(".")
     owner = module.get_submodule(layer)
-    if leaf in owner._buffers:  # noqa: SLF001 (`register_buffer` refuses a name that is there)
-        owner._buffers[leaf] = tensor  # noqa: SLF001
+    is_buffer = leaf in owner._buffers  # noqa: SLF001 (`register_buffer` refuses what is there)
+    if is_buffer == isinstance(tensor, nn.Parameter):
+        what = f"'{name}' is tied to another, and only one of them is a parameter"
+        raise UsageError(what, hint=f"paramctl untie {name}", file=file)
+    if is_buffer:
+        owner._buffers[leaf] = tensor  # noqa: SLF001 (the same)
     else:
         setattr(owner, leaf, tensor)

@@ -22,15 +22,16 @@ MILD = 1.1  # a factor per layer that no scheme was chosen for
 STEEP = 2.0  # a factor per layer beyond which no training brings a deep model back
 MIN_LAYERS = 6  # with weights: of fewer nobody can tell a trend from chance
 
+STEADY = "steady"
 _WORDS = {(False, True): "vanishing", (False, False): "shrinking"}
 _WORDS |= {(True, True): "exploding", (True, False): "growing"}
-_SCHEMES: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
-    ((nn.SELU,), "lecun_normal"),
-    ((nn.LeakyReLU,), 'kaiming_normal(nonlinearity="leaky_relu", a={slope:g})'),
+_SCHEMES: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], str], ...] = (
+    (nn.SELU, "lecun_normal"),
+    (nn.LeakyReLU, 'kaiming_normal(nonlinearity="leaky_relu", a={slope:g})'),
     ((nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.PReLU), "kaiming_normal"),
-    ((nn.Tanh, nn.Sigmoid, nn.Softsign, nn.Hardtanh), "xavier_normal"),
+    ((nn.Tanh, nn.Softsign, nn.Hardtanh), "xavier_normal"),
 )
-_LINEAR_SCHEME = "xavier_normal"
+"""Activations -> the scheme that keeps signals steady through them; through a sigmoid none does."""
 
 
 class Signal(NamedTuple):
@@ -47,29 +48,35 @@ class Signal(NamedTuple):
 
 
 class Propagation(NamedTuple):
-    """Both signals, and a scheme that fits the model's activations."""
+    """What becomes of outputs and gradients, and the scheme that fits, "" where none is known."""
 
-    forward: Signal
-    backward: Signal
+    signals: tuple[Signal, ...]
     scheme: str
 
     @property
     def is_steady(self) -> bool:
-        """Whether neither is off."""
-        return {self.forward.verdict, self.backward.verdict} == {"steady"}
+        """Whether none is off."""
+        return all(signal.verdict == STEADY for signal in self.signals)
 
 
 def judge(outputs: Sequence[Output]) -> Propagation | None:
-    """Return how signals propagate through the layers with weights; None of too few of them."""
+    """Return how signals propagate through the layers with weights; None of too few of them.
+
+    Gradients are followed as far back as they go: layers that are frozen get none.
+    """
     layers = [output for output in outputs if _has_weight(output.layer)]
-    if len(layers) < MIN_LAYERS:
-        return None
     sizes = [(layer.name, layer.values.rms) for layer in layers]
     inner = layers[-2::-1]  # what comes to the last one is of the loss, not of the layers
-    gradients = [(layer.name, layer.gradient or 0.0) for layer in inner]
-    return Propagation(
-        _follow("outputs", sizes), _follow("gradients", gradients), _fitting(outputs)
+    gradients = [(layer.name, layer.gradient) for layer in inner if layer.gradient is not None]
+    signals = tuple(
+        _follow(what, found)
+        for what, found, least in (
+            ("outputs", sizes, MIN_LAYERS),
+            ("gradients", gradients, MIN_LAYERS - 1),
+        )
+        if len(found) >= least
     )
+    return Propagation(signals, _fitting(outputs)) if signals else None
 
 
 def _has_weight(layer: nn.Module) -> bool:
@@ -89,9 +96,9 @@ def _follow(what: str, sizes: Sequence[tuple[str, float]]) -> Signal:
     factor = _factor(alive)
     if len(alive) < len(sizes):
         return Signal(what, "vanishing", factor, len(sizes), place)
-    drift = factor ** (len(sizes) - 1)
-    if not place or _within(MILD, factor) or _within(TOLERATED, drift):
-        return Signal(what, "steady", factor, len(sizes), "")
+    tolerated = math.pow(TOLERATED, 1 / (len(sizes) - 1))
+    if not place or _within(max(MILD, tolerated), factor):
+        return Signal(what, STEADY, factor, len(sizes), "")
     verdict = _WORDS[factor > 1, not _within(STEEP, factor)]
     return Signal(what, verdict, factor, len(sizes), place)
 
@@ -101,8 +108,9 @@ def _factor(sizes: Sequence[float]) -> float:
     half = len(sizes) // 2
     if not half:
         return 0.0
-    pairs = zip(sizes, sizes[half:], strict=False)
-    return median(math.pow(last / first, 1 / half) for first, last in pairs)
+    logs = list(map(math.log, sizes))
+    pairs = zip(logs, logs[half:], strict=False)
+    return math.exp(median((last - first) / half for first, last in pairs))
 
 
 def _within(bound: float, size: float, of: float = 1.0) -> bool:
@@ -111,11 +119,14 @@ def _within(bound: float, size: float, of: float = 1.0) -> bool:
 
 
 def _fitting(outputs: Sequence[Output]) -> str:
-    """Return the scheme that keeps signals steady through the activations that there are most."""
+    """Return the scheme that keeps signals steady through the activations that there are most.
+
+    Those that are no modules, functions that a forward calls, nobody sees.
+    """
     counts = [
         (sum(isinstance(output.layer, classes) for output in outputs), scheme)
         for classes, scheme in _SCHEMES
     ]
     count, scheme = max(counts, key=lambda each: each[0])
     slopes = [each.layer.negative_slope for each in outputs if isinstance(each.layer, nn.LeakyReLU)]
-    return scheme.format(slope=slopes[0] if slopes else 0) if count else _LINEAR_SCHEME
+    return scheme.format(slope=slopes[0] if slopes else 0) if count else ""

@@ -7,16 +7,31 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.dtypes import BY_NAME
 from paramctl.edits.provenance import forget_draws
 from paramctl.probe.gradients import Parameter
 from paramctl.sources import BytesSource
 
 
 def trained(checkpoint: Checkpoint, module: nn.Module) -> Checkpoint:
-    """Return the checkpoint with the values that its module has now; ties are what they were."""
+    """Return the checkpoint with the values that its module has now, in the module's types.
+
+    Names that are one tensor in the module are tied.
+    """
     tensors = module.state_dict(keep_vars=True)
-    changed = {name for name, tensor in tensors.items() if tensor.requires_grad}
-    return forget_draws(_with_tensors(checkpoint, tensors), changed)
+    names = [*(name for name in tensors if name not in checkpoint.aliases), *checkpoint.aliases]
+    first: dict[int, str] = {}
+    aliases = {
+        name: first[id(tensors[name])]
+        for name in names
+        if first.setdefault(id(tensors[name]), name) != name
+    }
+    changed = {
+        name
+        for name, tensor in tensors.items()
+        if tensor.requires_grad or not isinstance(tensor, nn.Parameter)
+    }
+    return forget_draws(_with_tensors(replace(checkpoint, aliases=aliases), tensors), changed)
 
 
 def gradients_of(checkpoint: Checkpoint, parameters: list[Parameter]) -> Checkpoint:
@@ -28,7 +43,12 @@ def gradients_of(checkpoint: Checkpoint, parameters: list[Parameter]) -> Checkpo
         for name in each.names
     }
     entries = {name: entry for name, entry in checkpoint.entries.items() if name in tensors}
-    aliases = {name: stored for name, stored in checkpoint.aliases.items() if name in tensors}
+    aliases = {
+        name: each.names[0]
+        for each in parameters
+        if each.names[0] in entries
+        for name in each.names[1:]
+    }
     bare = replace(checkpoint, entries=entries, aliases=aliases, metadata={}, overlaps={})
     return _with_tensors(bare, tensors)
 
@@ -47,5 +67,6 @@ def _with_tensors(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> Chec
 def _in_memory(entry: Entry, tensor: Tensor) -> Entry:
     plain = tensor.detach().cpu().contiguous()
     data = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+    dtype = BY_NAME[str(plain.dtype).removeprefix("torch.")]
     storage = Storage(BytesSource(data, entry.name), 0, len(data))
-    return entry._replace(storage=storage, offset=0, strides=None, layout="strided")
+    return Entry(entry.name, dtype, tuple(plain.shape), storage, kind=entry.kind)

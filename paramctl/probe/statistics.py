@@ -16,8 +16,9 @@ class Statistics(NamedTuple):
 
 
 def statistics_of(tensor: Tensor) -> Statistics:
-    """Return the statistics of a tensor; of an empty one, zeros."""
-    values = tensor.detach().to(torch.float64)
+    """Return the statistics of a tensor, of absolute values if it is complex; of none, zeros."""
+    plain = tensor.detach()
+    values = (plain.abs() if plain.is_complex() else plain).to(torch.float64)
     if not values.numel():
         return Statistics(0.0, 0.0, 0.0, 0.0)
     norm = float(values.norm())

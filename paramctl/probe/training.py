@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from paramctl.models.flow import run
+from paramctl.models.flow import blame, run
 from paramctl.probe.gradients import named_parameters
-from paramctl.probe.losses import Loss, compute_loss
+from paramctl.probe.losses import Loss, compute_loss, go_backward
+from paramctl.probe.uses import dense
 
 Optimizer = Literal["sgd", "adam"]
 RATES = {"sgd": 0.1, "adam": 0.001}  # where none is asked for
@@ -58,9 +59,12 @@ def train(
     for number in range(1, steps + 1):
         engine.zero_grad()
         loss = compute_loss(task.loss, run(module, task.given), task.target)
-        loss.backward()  # type: ignore[no-untyped-call]
+        go_backward(loss)
         before = [tensor.detach().clone() for tensor in tensors]
-        engine.step()
+        try:
+            engine.step()
+        except RuntimeError as error:  # such as of Adam, where a gradient is sparse
+            raise blame(error, f"the optimizer {optimizer}") from error
         moves = tuple(
             _move(names[0], old, tensor)
             for (names, tensor), old in zip(parameters, before, strict=True)
@@ -70,6 +74,6 @@ def train(
 
 def _move(name: str, old: Tensor, new: Tensor) -> Move:
     norm = float(old.double().norm())
-    gradient = None if new.grad is None else float(new.grad.double().norm())
+    gradient = None if new.grad is None else float(dense(new.grad).double().norm())
     change = float((new.detach().double() - old.double()).norm())
     return Move(name, norm, gradient, change / norm if norm else change)

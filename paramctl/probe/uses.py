@@ -4,7 +4,7 @@ For the time of a call, the layer's parameters are views of themselves, one view
 that autograd keeps the calls' gradients apart and still adds them up in the parameter's.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-TOLERANCE = 1e-5  # of the norm: what rounding may leave between a sum and its parts
+ELSEWHERE = "elsewhere"
 
 
 class Use(NamedTuple):
@@ -39,27 +39,34 @@ class Uses:
     def of(self, parameter: Tensor) -> list[Use]:
         """Return the uses of a parameter that gave it a gradient, none where there is only one.
 
-        What a model does with a parameter outside its layer's call is the rest, `elsewhere`.
+        What rounding does not explain of the difference between their sum and the gradient comes
+        from what a model does with the parameter outside its layer's call, `elsewhere`.
         """
-        total = parameter.grad
         known = [(name, v.grad) for name, v in self._views[id(parameter)] if v.grad is not None]
-        if total is None or not known:
+        if parameter.grad is None or not known:
             return []
-        uses = [Use(place, gradient) for place, gradient in _number(known)]
-        rest = total - torch.stack([use.gradient for use in uses]).sum(0)
-        scale = max(float(use.gradient.norm()) for use in uses)
-        if float(rest.norm()) > TOLERANCE * scale:
-            uses.append(Use("elsewhere", rest))
+        uses = [Use(place, dense(gradient)) for place, gradient in _number(known)]
+        rest = dense(parameter.grad).to(torch.float64)
+        for use in uses:
+            rest -= use.gradient
+        total = sum(float(use.gradient.double().norm()) for use in uses)
+        rounding = torch.finfo(parameter.dtype).eps * len(uses) * total
+        if float(rest.norm()) > rounding:
+            uses.append(Use(ELSEWHERE, rest.to(parameter.dtype)))
         return uses if len(uses) > 1 else []
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """Return a gradient with all its zeros: that of an embedding may be sparse."""
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def _number(known: list[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
     """Tell the calls of one layer apart: `linear.weight, call 2`."""
-    names = [name for name, _ in known]
-    counts: dict[str, int] = defaultdict(int)
+    calls, so_far = Counter(name for name, _ in known), Counter[str]()
     for name, gradient in known:
-        counts[name] += 1
-        yield (name if names.count(name) == 1 else f"{name}, call {counts[name]}"), gradient
+        so_far[name] += 1
+        yield (name if calls[name] == 1 else f"{name}, call {so_far[name]}"), gradient
 
 
 @contextmanager

@@ -1,121 +1,110 @@
-"""What a probe found, as tables for people."""
+"""What a probe found, as tables for people: segments of lines, for Rich."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group
-from rich.measure import Measurement
-from rich.table import Column, Table
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
 
 from paramctl.probe.gradients import Parameter, Probe
 from paramctl.probe.statistics import Statistics, statistics_of
 from paramctl.probe.training import Step
-from paramctl.views.clipping import clip
+from paramctl.views.columns import DIM, PLAIN, Column, Row, lay_out
 from paramctl.views.escaping import escape
 from paramctl.views.probing import NONE, gradient_of, number, ratio_of, share
 from paramctl.views.sparks import spark
 
-SATURATED = "saturated"  # left out where no layer can be
-LAYER_NUMBERS = ("mean", "std", "zeros", SATURATED, "grad rms")
-PARAMETER_NUMBERS = ("norm", "mean", "std", "grad/norm")
-STEP_NUMBERS = ("norm", "update", "grad norm")
-TYPE, SHAPE, TIE, BARS, DIM = "cyan", "green", "yellow", "blue", "dim"
+TYPE, SHAPE, TIE = Style(color="cyan"), Style(color="green"), Style(color="yellow")
+BARS = Style(color="blue")
+LAYER = {
+    "type": Column("type", TYPE, 4),
+    "output": Column("output", SHAPE, 1),
+    "mean": Column("mean", PLAIN, 3, right=True),
+    "std": Column("std", PLAIN, 0, right=True),
+    "zeros": Column("zeros", PLAIN, 5, right=True),
+    "saturated": Column("saturated", PLAIN, 6, right=True),
+    "gradient": Column("grad rms", PLAIN, 2, right=True),
+}
+PARAMETER = {
+    "shape": Column("shape", SHAPE, 1),
+    "norm": Column("norm", PLAIN, 0, right=True),
+    "mean": Column("mean", PLAIN, 4, right=True),
+    "std": Column("std", PLAIN, 3, right=True),
+    "ratio": Column("grad/norm", PLAIN, 2, right=True),
+}
+STEP = {
+    "norm": Column("norm", PLAIN, 2, right=True),
+    "update": Column("update", PLAIN, 1, right=True),
+    "gradient": Column("grad norm", PLAIN, 0, right=True),
+    "bars": Column("gradient so far", BARS, 3),
+}
+
+Lines = Iterator[list[Segment]]
 
 
-@dataclass
-class Name:
-    """A name in a table; it is the first to give way, and loses its middle."""
-
-    text: str
-    style: str = ""
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Want room for all of it."""
-        del console
-        width = cell_len(self.text)
-        return Measurement(min(width, 1), width).with_maximum(options.max_width)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """Write what there is room for."""
-        del console
-        yield Text(clip(self.text, options.max_width), self.style, no_wrap=True)
-
-
-def layer_table(probe: Probe) -> Table:
-    """Return the outputs of the layers, in the order of the calls."""
-    saturates = any(output.saturated is not None for output in probe.outputs)
-    numbers = [name for name in LAYER_NUMBERS if saturates or name != SATURATED]
-    table = _table([_names("layer"), _texts("type"), _texts("output"), *_numbers(numbers)])
-    for output in probe.outputs:
-        table.add_row(
-            Name(escape(output.name)),
-            Text(escape(type(output.layer).__name__), TYPE),
-            Text(str(list(output.shape)), SHAPE),
-            number(output.values.mean),
-            number(output.values.std),
-            share(output.zeros),
-            *([share(output.saturated)] if saturates else []),
-            number(output.gradient),
+def layer_lines(probe: Probe, width: int | None) -> Lines:
+    """Yield the outputs of the layers, in the order of the calls."""
+    rows = [
+        Row(
+            "",
+            escape(output.name),
+            {
+                "type": escape(type(output.layer).__name__),
+                "output": str(list(output.shape)),
+                "mean": number(output.values.mean),
+                "std": number(output.values.std),
+                "zeros": share(output.zeros),
+                "saturated": share(output.saturated),
+                "gradient": number(output.gradient),
+            },
         )
-    return table
+        for output in probe.outputs
+    ]
+    return lay_out(rows, LAYER, width, "layer")
 
 
-def parameter_table(probe: Probe) -> Table:
-    """Return a line for each parameter, below it its gradient, and where that comes from."""
-    table = _table([_names("parameter"), _texts("shape"), *_numbers(PARAMETER_NUMBERS)])
-    for parameter in probe.parameters:
-        table.add_row(
-            Name(escape(parameter.names[0])),
-            Text(str(list(parameter.tensor.shape)), SHAPE),
-            *_cells(parameter.values),
-        )
-        for tied in parameter.names[1:]:
-            table.add_row(Name(f"  = {escape(tied)}", TIE))
-        for label, cells in _gradient_rows(parameter):
-            table.add_row(Name(label, DIM), "", *cells)
-    return table
+def parameter_lines(probe: Probe, width: int | None) -> Lines:
+    """Yield a line for each parameter, below it its gradient, and where that comes from."""
+    rows = [row for parameter in probe.parameters for row in _parameter_rows(parameter)]
+    return lay_out(rows, PARAMETER, width, "parameter")
 
 
-def step_view(shown: Sequence[Step], steps: int, bars: str) -> Group:
-    """Return the last step, and how loss and gradients moved until then."""
+def step_lines(shown: Sequence[Step], steps: int, bars: str, width: int | None) -> Lines:
+    """Yield the last step, and how loss and gradients moved until then."""
     last = shown[-1]
-    table = _table([_names("parameter"), *_numbers(STEP_NUMBERS), _texts("gradient so far")])
-    for place, move in enumerate(last.moves):
-        cells = (number(move.norm), number(move.update), number(move.gradient))
-        gradients = spark([step.moves[place].gradient for step in shown], bars)
-        table.add_row(Name(escape(move.name)), *cells, Text(gradients, BARS))
     losses = spark([step.loss for step in shown], bars)
-    head = Text(f"step {last.number} of {steps}, loss {number(last.loss)}  ")
-    return Group(head.append(losses, BARS), table)
+    head = f"step {last.number} of {steps}, loss {number(last.loss)}  "
+    yield [Segment(head), Segment(losses, BARS), Segment.line()]
+    rows = [
+        Row(
+            "",
+            escape(move.name),
+            {
+                "norm": number(move.norm),
+                "update": number(move.update),
+                "gradient": number(move.gradient),
+                "bars": spark([step.moves[place].gradient for step in shown], bars),
+            },
+        )
+        for place, move in enumerate(last.moves)
+    ]
+    yield from lay_out(rows, STEP, width, "parameter")
 
 
-def _gradient_rows(parameter: Parameter) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _parameter_rows(parameter: Parameter) -> Iterator[Row]:
+    shape = {"shape": str(list(parameter.tensor.shape))}
+    yield Row("", escape(parameter.names[0]), shape | _cells(parameter.values))
+    for name in parameter.names[1:]:
+        yield Row("  ", f"= {escape(name)}", {}, TIE)
     gradient = gradient_of(parameter)
     if gradient is None:
-        yield "  gradient", (NONE,)
+        yield Row("  ", "gradient", {"norm": NONE}, DIM)
         return
-    yield "  gradient", (*_cells(gradient), number(ratio_of(parameter), ""))
+    ratio = {"ratio": number(ratio_of(parameter), "")}
+    yield Row("  ", "gradient", _cells(gradient) | ratio, DIM)
     for use in parameter.uses:
-        yield f"    at {escape(use.place)}", _cells(statistics_of(use.gradient))
+        yield Row("    ", f"at {escape(use.place)}", _cells(statistics_of(use.gradient)), DIM)
 
 
-def _cells(statistics: Statistics) -> tuple[str, ...]:
-    return number(statistics.norm), number(statistics.mean), number(statistics.std)
-
-
-def _table(columns: Iterable[Column]) -> Table:
-    return Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-
-
-def _names(heading: str) -> Column:
-    return Column(heading, header_style=DIM)
-
-
-def _texts(heading: str) -> Column:
-    return Column(heading, header_style=DIM, no_wrap=True)
-
-
-def _numbers(headings: Iterable[str]) -> list[Column]:
-    return [Column(each, header_style=DIM, justify="right", no_wrap=True) for each in headings]
+def _cells(statistics: Statistics) -> dict[str, str]:
+    norm, mean, std, _ = map(number, statistics)
+    return {"norm": norm, "mean": mean, "std": std}

@@ -19,10 +19,12 @@ def tsv_lines(probe: Probe, propagation: Propagation | None) -> Iterator[str]:
     """Yield lines whose first column says of what they are.
 
     layer      name, class, shape, mean, std, zeros, saturated, rms of the gradient
-    parameter  name, shape, norm, mean, std, the same of its gradient, ratio of norms, ties
+    parameter  name, shape, norm, mean, std, the same of its gradient, ratio of norms
+    tie        name, another name of the same parameter
     use        name, place, norm, mean, std of the gradient from there
     loss       its value
-    signal     what, verdict, factor per layer, first layer that is off, scheme
+    signal     what, verdict, factor per layer, first layer that is off
+    scheme     what fits, where one is off
 
     `-` stands where there is nothing to say, `none` for a gradient that there is not.
     """
@@ -30,26 +32,27 @@ def tsv_lines(probe: Probe, propagation: Propagation | None) -> Iterator[str]:
         yield _line("layer", *_output_cells(output))
     for parameter in probe.parameters:
         yield _line("parameter", *_parameter_cells(parameter))
+        for tied in parameter.names[1:]:
+            yield _line("tie", parameter.names[0], tied)
         for use in parameter.uses:
             gradient = _cells(statistics_of(use.gradient))
             yield _line("use", parameter.names[0], use.place, *gradient)
     yield _line("loss", number(probe.loss))
-    for signal in (propagation.forward, propagation.backward) if propagation else ():
-        scheme = "" if signal.verdict == "steady" or not propagation else propagation.scheme
-        yield _line(
-            "signal", signal.what, signal.verdict, number(signal.factor), signal.place, scheme
-        )
+    for signal in propagation.signals if propagation else ():
+        yield _line("signal", signal.what, signal.verdict, number(signal.factor), signal.place)
+    if scheme := _scheme(propagation):
+        yield _line("scheme", scheme)
 
 
 def json_text(probe: Probe, propagation: Propagation | None) -> str:
     """Return the same as one JSON object; numbers that are not finite are strings."""
-    signals = (propagation.forward, propagation.backward) if propagation else ()
+    signals = propagation.signals if propagation else ()
     facts = {
         "loss": _plain(probe.loss),
         "layers": list(map(_output_facts, probe.outputs)),
         "parameters": list(map(_parameter_facts, probe.parameters)),
         "signals": [_signal_facts(signal) for signal in signals],
-        "scheme": propagation.scheme if propagation and not propagation.is_steady else None,
+        "scheme": _scheme(propagation) or None,
     }
     return dumps(facts, indent=2)
 
@@ -83,9 +86,14 @@ def verdict_lines(probe: Probe, propagation: Propagation | None) -> Iterator[str
             yield f"{who} is the first that gives nan or inf"
             break
     if propagation:
-        yield from map(_verdict, (propagation.forward, propagation.backward))
-        if not propagation.is_steady:
-            yield f"a scheme that fits: {propagation.scheme}"
+        yield from map(_verdict, propagation.signals)
+    if scheme := _scheme(propagation):
+        yield f"a scheme that fits: {scheme}"
+
+
+def _scheme(propagation: Propagation | None) -> str:
+    """Return a scheme that fits, where one is wanted and known."""
+    return propagation.scheme if propagation and not propagation.is_steady else ""
 
 
 def _verdict(signal: Signal) -> str:
@@ -136,7 +144,6 @@ def _parameter_cells(parameter: Parameter) -> Sequence[str]:
         *_cells(parameter.values),
         *(_cells(gradient) if gradient else [NONE] * 3),
         number(ratio_of(parameter), ""),
-        " ".join(parameter.names[1:]),
     )
 
 

@@ -1,0 +1,144 @@
+"""A run of a model that is probed: its values, what goes in, and how it is shown."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+import torch
+from torch import nn
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.cli.environment import Environment
+from paramctl.cli.init import NEW
+from paramctl.cli.models import STDIN_ARGUMENT, read_stdin
+from paramctl.cli.options import DEFAULTS
+from paramctl.cli.running import ProbeFormat, Running, Training
+from paramctl.edits.initialization import initialize, plan
+from paramctl.edits.rules import rules_of_scheme
+from paramctl.formats import open_checkpoint
+from paramctl.models.flow import check_spec
+from paramctl.models.spec import KEY
+from paramctl.probe.gradients import Probe, probe
+from paramctl.probe.inputs import draw_target, find_input, find_task, read_target
+from paramctl.probe.losses import choose_loss
+from paramctl.probe.network import build
+from paramctl.probe.propagation import judge
+from paramctl.probe.snapshot import gradients_of, trained
+from paramctl.probe.training import RATES, Step, train
+from paramctl.views import probing
+from paramctl.views.escaping import escape
+
+
+class Session:
+    """A module with its values, what is asked of it, and where the answer goes."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        running: Running,
+        form: ProbeFormat,
+        checkpoint: Checkpoint,
+        device: str,
+    ) -> None:
+        """Build the module; what has no values gets PyTorch's own."""
+        self._environment = environment
+        self._running = running
+        self._form = form
+        self._seed = running.seed or 0
+        if running.weights:
+            checkpoint = _with_values(environment, checkpoint, running.weights)
+        if checkpoint.is_planned:
+            check_spec(checkpoint)
+            fill = plan(checkpoint, rules_of_scheme(NEW, []))
+            checkpoint = initialize(checkpoint, fill, self._seed, device)
+        self._checkpoint = checkpoint
+        self._module: nn.Module = build(checkpoint, device)
+        torch.manual_seed(self._seed)  # for dropout
+
+    def probe(self, save_grads: str) -> Checkpoint | None:
+        """Run the model forward and backward; return the gradients if they are to be saved."""
+        running, module = self._running, self._module
+        given = find_input(self._checkpoint, module, running.given, self._seed)
+        target = read_target(running.target, module) if running.target else None
+        loss = choose_loss(running.loss, target)
+        if target is None and loss != "sum":
+            target = draw_target(module, given, self._seed, classes=loss == "cross_entropy")
+        found = probe(module, given, target, loss)
+        self._show(found)
+        lacking = [each.names[0] for each in found.parameters if each.gradient is None]
+        if save_grads and lacking:
+            self._environment.note(escape(f"no gradient to write: {', '.join(lacking)}"))
+        return gradients_of(self._checkpoint, found.parameters) if save_grads else None
+
+    def train(self, training: Training) -> Checkpoint | None:
+        """Train the model and show the steps; return what it has become if it is to be saved."""
+        running = self._running
+        texts = (running.given, training.data)
+        task = find_task(self._checkpoint, self._module, texts, running.loss, self._seed)
+        rate = RATES[training.optimizer] if training.rate is None else training.rate
+        steps = train(self._module, task, training.steps, training.optimizer, rate)
+        shown = (s for s in steps if s.number % training.every == 0 or s.number == training.steps)
+        if self._form is ProbeFormat.TABLE:
+            self._show_table(shown, training.steps)
+        else:
+            self._show_lines(shown)
+        return trained(self._checkpoint, self._module) if training.output else None
+
+    def _show(self, found: Probe) -> None:
+        propagation = judge(found.outputs)
+        match self._form:
+            case ProbeFormat.TSV:
+                self._environment.write_lines(probing.tsv_lines(found, propagation))
+            case ProbeFormat.JSON:
+                self._environment.write(probing.json_text(found, propagation) + "\n")
+            case ProbeFormat.TABLE:
+                self._show_tables(found)
+                lines = probing.verdict_lines(found, propagation)
+                self._environment.write_lines(map(escape, lines))
+                self._environment.write(f"loss {probing.number(found.loss)}\n")
+
+    def _show_tables(self, found: Probe) -> None:
+        from rich.segment import Segments  # noqa: PLC0415 (only for people)
+
+        from paramctl.views.probe_tables import layer_lines, parameter_lines  # noqa: PLC0415
+
+        console, width = self._environment.console(), self._environment.width
+        for lines in (layer_lines(found, width), parameter_lines(found, width)):
+            console.print(Segments(chain.from_iterable(lines)), soft_wrap=True, end="")
+            self._environment.write("\n")
+
+    def _show_lines(self, steps: Iterator[Step]) -> None:
+        write = probing.step_json if self._form is ProbeFormat.JSON else probing.step_line
+        for step in steps:
+            self._environment.write_lines([write(step)])
+            self._environment.flush()  # who reads it watches
+
+    def _show_table(self, steps: Iterator[Step], count: int) -> None:
+        """Show the steps in a table that moves; not on a terminal, as it is in the end."""
+        from rich.live import Live  # noqa: PLC0415 (only for people)
+        from rich.segment import Segments  # noqa: PLC0415 (the same)
+
+        from paramctl.views.probe_tables import step_lines  # noqa: PLC0415 (the same)
+
+        environment, so_far = self._environment, list[Step]()
+
+        def view() -> Segments:
+            lines = step_lines(so_far, count, environment.bars, environment.width)
+            return Segments(chain.from_iterable(lines) if so_far else [])
+
+        console = environment.console()
+        if environment.out_is_terminal:
+            with Live(console=console, get_renderable=view):
+                so_far.extend(steps)
+        else:
+            so_far.extend(steps)
+            console.print(view(), soft_wrap=True, end="")
+
+
+def _with_values(environment: Environment, checkpoint: Checkpoint, weights: str) -> Checkpoint:
+    """Return the model that is named with the values of a file, whatever that says of layers."""
+    is_piped = weights == STDIN_ARGUMENT
+    values = read_stdin(environment, DEFAULTS) if is_piped else open_checkpoint(weights)
+    spec = {key: text for key, text in checkpoint.metadata.items() if key == KEY}
+    rest = {key: text for key, text in values.metadata.items() if key != KEY}
+    return replace(values, build=checkpoint.build, types=checkpoint.types, metadata=rest | spec)
