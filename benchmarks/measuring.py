@@ -58,11 +58,14 @@ def compare(
     ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool
 ) -> tuple[Cost, Cost]:
     """Return the medians of two commands, run in turns after a first run each that warms up."""
-    pairs = [(run(ours, on_terminal), run(theirs, on_terminal)) for _ in range(runs + 1)][1:]
+    pairs = [
+        (run(ours, on_terminal=on_terminal), run(theirs, on_terminal=on_terminal))
+        for _ in range(runs + 1)
+    ][1:]
     return _median([pair[0] for pair in pairs]), _median([pair[1] for pair in pairs])
 
 
-def run(command: Sequence[str], on_terminal: bool) -> Cost:  # noqa: FBT001 (passed on)
+def run(command: Sequence[str], *, on_terminal: bool) -> Cost:
     """Run a command to its end, its output on a pseudo-terminal or in a pipe.
 
     Raises:

@@ -64,7 +64,9 @@ class Moments:
             return
         mean = total / values.size
         values -= mean
-        self._join(values.size, mean, float(values @ values))
+        with np.errstate(over="ignore"):  # squares of what is beyond 10^154 are infinite
+            values *= values  # no dot product: BLAS has threads of its own, in the way of ours
+        self._join(values.size, mean, float(values.sum()))
         self._stretch(block.min().item(), block.max().item())
         self.zeros += int(np.count_nonzero(block == 0))
         self._samples.append(block[:: self._step].astype(np.float64))
