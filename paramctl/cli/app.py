@@ -92,7 +92,7 @@ def paramctl(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Inspect saved models: what is in this file, what are its values."""
+    """Inspect, initialize and probe saved models, from the shell."""
     del version
 
 
