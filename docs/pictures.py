@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation, as Rich exports a terminal."""
+"""Draw the pictures of the documentation: terminals as Rich exports them, and plots."""
 
 import io
 from itertools import chain
@@ -10,17 +10,23 @@ from rich.segment import Segments
 from rich.text import Text
 
 from paramctl import open as open_model
+from paramctl.addresses import resolve
+from paramctl.checkpoint import Checkpoint
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import rules_of_scheme
 from paramctl.probe.inputs import find_task
 from paramctl.probe.network import build
 from paramctl.probe.training import RATES, train
+from paramctl.views import figures
+from paramctl.views.plots import Kind, check_kind, find_plots
 from paramctl.views.probe_tables import step_lines
 from paramctl.views.rows import make_rows, total
 from paramctl.views.sparks import UNICODE_BARS
+from paramctl.views.subjects import Subject, choose_subjects, join_subjects
 from paramctl.views.summary import header_line, total_line
 from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
 from paramctl.views.tree_table import print_lines
+from paramctl.writer import no_progress
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 WIDTH = 84
@@ -55,7 +61,27 @@ def draw_training() -> str:
     return console.export_svg(title=title) + "\n"
 
 
-PICTURES = {"ls.svg": draw_listing, "training.svg": draw_training}
+def draw_histograms() -> str:
+    """Return histograms of two models over each other as SVG."""
+    model = open_model(SAMPLES / "gpt2")
+    schemes = ["xavier_uniform", "xavier_normal"]
+    subjects = join_subjects(*(_fill_and_choose(model, scheme) for scheme in schemes))
+    plots, _ = find_plots(subjects, Kind.HIST, figures.SIZE, no_progress)
+    picture = figures.draw(plots, ["uniform.safetensors", "normal.safetensors"], "svg").decode()
+    return "".join(f"{line.rstrip()}\n" for line in picture.splitlines())
+
+
+def _fill_and_choose(model: Checkpoint, scheme: str) -> list[Subject]:
+    filled = initialize(model, plan(model, rules_of_scheme(scheme, [])), SEED)
+    matches = resolve(filled, "h.0.mlp.*.weight")
+    return choose_subjects(filled, matches, check_kind(Kind.HIST)).subjects
+
+
+PICTURES = {
+    "ls.svg": draw_listing,
+    "training.svg": draw_training,
+    "plot.svg": draw_histograms,
+}
 
 
 def _console() -> Console:

@@ -13,6 +13,7 @@ from paramctl.errors import FileError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from paramctl.views.strokes import Strokes
     from paramctl.views.tree import Guides
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -152,6 +153,16 @@ class Environment:
         from paramctl.views.sparks import ASCII_BARS, UNICODE_BARS  # noqa: PLC0415 (rarely needed)
 
         return UNICODE_BARS if self._is_unicode else ASCII_BARS
+
+    @property
+    def strokes(self) -> "Strokes":
+        """What charts are drawn with, in the output's encoding."""
+        from paramctl.views.strokes import (  # noqa: PLC0415 (rarely needed)
+            ASCII_STROKES,
+            UNICODE_STROKES,
+        )
+
+        return UNICODE_STROKES if self._is_unicode else ASCII_STROKES
 
     @property
     def _is_unicode(self) -> bool:

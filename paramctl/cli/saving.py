@@ -151,6 +151,16 @@ def check_output(path: str, *, force: bool) -> None:
         FileError: there is no such folder.
     """
     _check_suffix(path)
+    check_place(path, force=force)
+
+
+def check_place(path: str, *, force: bool) -> None:
+    """Make sure that there is a folder for a file, and no file in its way.
+
+    Raises:
+        UsageError: a file is in the way.
+        FileError: there is no such folder.
+    """
     if os.path.isfile(path) and not force:
         raise UsageError("the file is there already", hint="--force replaces it", file=path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):

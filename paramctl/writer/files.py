@@ -1,11 +1,13 @@
-"""A model in one file."""
+"""A model in one file, or other bytes."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import FileError
 from paramctl.writer import metadata
-from paramctl.writer.atomic import Drafts
+from paramctl.writer.atomic import Draft, Drafts
 from paramctl.writer.contents import choose
 from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder
@@ -21,17 +23,36 @@ def save_file(
     """Write a model into a file that takes its place when it is complete; links are followed."""
     contents = choose(checkpoint, options)
     layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
+    with _draft(path, layout.nbytes, force=options.force) as draft:
+        Crew(progress, layout.nbytes).write(layout, draft.write)
+    return Report((path,), layout.nbytes, contents.notes + tuple(draft.notes))
+
+
+def save_bytes(data: bytes, path: str, *, force: bool) -> tuple[str, ...]:
+    """Write bytes into a file that takes its place when it is complete; return what to note of it.
+
+    Raises:
+        UsageError: there is such a file, and it may not be replaced.
+        FileError: the operating system says no.
+    """
+    with _draft(path, len(data), force=force) as draft:
+        draft.write(data)
+    return tuple(draft.notes)
+
+
+@contextmanager
+def _draft(path: str, nbytes: int, *, force: bool) -> Iterator[Draft]:
+    """Start the draft of a file, and put it in its place behind the context."""
     head, name = os.path.split(_resolve(path))
     with (
         Folder(head) as folder,
         Interrupts() as interrupts,
-        Drafts(folder, interrupts, force=options.force) as drafts,
+        Drafts(folder, interrupts, force=force) as drafts,
     ):
-        draft = drafts.start(name, layout.nbytes)
-        Crew(progress, layout.nbytes).write(layout, draft.write)
+        draft = drafts.start(name, nbytes)
+        yield draft
         draft.finish()
         drafts.place()
-    return Report((path,), layout.nbytes, contents.notes + tuple(draft.notes))
 
 
 def _resolve(path: str) -> str:
