@@ -99,7 +99,10 @@ def test_what_is_not_finite_is_counted_and_left_out(dtype: torch.dtype) -> None:
     assert quantiles_of(tensor) == pytest.approx(list(np.quantile(finite, FRACTIONS)))
 
 
-@pytest.mark.parametrize("tensor", [torch.zeros(0), torch.full((3,), torch.nan)])
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.zeros(0), torch.full((3,), torch.nan), torch.tensor([torch.inf, -torch.inf])],
+)
 def test_of_no_values_nothing_is_said(tensor: torch.Tensor) -> None:
     found = moments_of(checkpoint_of({"w": tensor}))["w"]
     assert (found.count, found.std, found.low, found.high, found.largest) == (0, *[None] * 4)

@@ -56,7 +56,8 @@ class Moments:
         """Look at a block."""
         (block,) = blocks
         values = block.astype(np.float64)
-        total = float(values.sum())
+        with np.errstate(invalid="ignore"):  # infinities of either sign come to NaN
+            total = float(values.sum())
         if not isfinite(total):
             block, values = self._without_others(block, values)
             total = float(values.sum())
