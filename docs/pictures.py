@@ -1,5 +1,6 @@
 """Draw the pictures of the documentation: terminals as Rich exports them, and plots."""
 
+import asyncio
 import io
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from paramctl import open as open_model
 from paramctl.addresses import resolve
+from paramctl.browse.app import Browser
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import rules_of_scheme
@@ -31,6 +33,7 @@ from paramctl.writer import no_progress
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 WIDTH = 84
 SEED, STEPS = 0, 200
+FILTER = "fc.weight"
 
 
 def draw_listing() -> str:
@@ -77,7 +80,25 @@ def _fill_and_choose(model: Checkpoint, scheme: str) -> list[Subject]:
     return choose_subjects(filled, matches, check_kind(Kind.HIST)).subjects
 
 
+def draw_browser() -> str:
+    """Return the explorer as SVG: a weight of a real model, found by a part of its name."""
+    checkpoint = open_model(SAMPLES / "gpt2")
+    checkpoint.file = "gpt2"
+
+    async def browse() -> str:
+        browser = Browser(checkpoint)
+        async with browser.run_test(size=(WIDTH, 26)) as pilot:
+            await pilot.press(*FILTER)
+            while not all(worker.is_finished for worker in browser.workers):
+                await pilot.pause()
+            await pilot.pause()
+            return browser.export_screenshot(title="$ paramctl browse gpt2")
+
+    return asyncio.run(browse()) + "\n"
+
+
 PICTURES = {
+    "browse.svg": draw_browser,
     "ls.svg": draw_listing,
     "training.svg": draw_training,
     "plot.svg": draw_histograms,

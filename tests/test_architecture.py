@@ -35,6 +35,7 @@ FLOORS = [
     ["paramctl.edits", "paramctl.writer"],
     ["paramctl.probe"],
     ["paramctl.views", "paramctl.model"],
+    ["paramctl.browse"],
     ["paramctl.cli"],
     ["paramctl.__main__"],
 ]

@@ -15,6 +15,7 @@ MODEL_SUFFIXES = (
     *(".yaml", ".yml"),
 )
 STDIN_ARGUMENT, STDIN_NAME = "-", "<stdin>"
+EMPTY = "an empty argument"
 MAX_GLOBALS = 8
 
 
@@ -41,16 +42,38 @@ def open_model(
     return checkpoint, addresses
 
 
+def open_named(environment: Environment, name: str, reading: Reading) -> Checkpoint:
+    """Open the model of this name, `-` for standard input.
+
+    Raises:
+        ParamctlError: as `open_model`.
+    """
+    if not name:
+        raise UsageError(EMPTY, hint="name a file, or '-' for standard input")
+    checkpoint = _open_named(environment, name, reading.options)
+    _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
+    return checkpoint
+
+
+def _open_named(environment: Environment, name: str, options: ReadOptions) -> Checkpoint:
+    if name == STDIN_ARGUMENT:
+        return read_stdin(environment, options)
+    return open_checkpoint(name, options)
+
+
 def _find_model(
     environment: Environment, arguments: list[str], options: ReadOptions
 ) -> tuple[Checkpoint, list[str]]:
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if arguments and not first:
-        raise UsageError("an empty argument", hint="name a file, '-' or an address")
-    if first == STDIN_ARGUMENT:
-        return read_stdin(environment, options), rest
-    if first and (os.path.lexists(first) or first.startswith(URL_SCHEMES) or names_factory(first)):
-        return open_checkpoint(first, options), rest
+        raise UsageError(EMPTY, hint="name a file, '-' or an address")
+    if first and (
+        first == STDIN_ARGUMENT
+        or os.path.lexists(first)
+        or first.startswith(URL_SCHEMES)
+        or names_factory(first)
+    ):
+        return _open_named(environment, first, options), rest
     if os.sep in first or first.endswith(MODEL_SUFFIXES):
         return _read_for(first, environment, options), arguments
     return _read_given(environment, first, options), arguments

@@ -126,6 +126,14 @@ ModelAlone = Annotated[
         metavar="[MODEL]", help=f"{MODEL_HELP}; or a spec, or a factory.", show_default=False
     ),
 ]
+ModelAndOther = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL] [OTHER]",
+        help="A file or folder, or $PARAMCTL_MODEL; then another to compare it with.",
+        show_default=False,
+    ),
+]
 ModelAndLayers = Annotated[
     list[str] | None,
     typer.Argument(

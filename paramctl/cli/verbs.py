@@ -32,6 +32,7 @@ VERBS = {
     "print": Verb("Look", "Print the tree of modules, as Python's print(net) does."),
     "stats": Verb("Look", "Show what values come to: mean, spread, extremes, zeros, NaN."),
     "plot": Verb("Look", "Draw histograms, heat maps and spectra of parameters."),
+    "browse": Verb("Look", "Look through a model, or two, with the keyboard (extra: browse)."),
     "probe": Verb("Look", "Run a model: outputs, gradients, a few steps of training."),
     "init": Verb("Change", "Fill parameters with the values of a scheme."),
     "set": Verb("Change", "Change values: '0.weight += 1' '*.bias = 0'."),

@@ -49,8 +49,11 @@ def add_suffixes(text: str, suffixes: list[str], *, on_new_line: bool = False) -
     return text + ")"
 
 
-def format_values(entry: Entry, indent: int) -> str:
-    """Return the numbers in their brackets, as they stand behind `indent` characters."""
+def format_values(entry: Entry, indent: int, line_width: int | None = None) -> str:
+    """Return the numbers in their brackets, as they stand behind `indent` characters.
+
+    With a `line_width` no line is wider, where torch takes all zeros for narrower than they are.
+    """
     if not entry.numel:
         return "[]"
     summarize = entry.numel > THRESHOLD
@@ -59,7 +62,9 @@ def format_values(entry: Entry, indent: int) -> str:
     texts, width = _format_all(values, entry.dtype.name)
     cells = np.empty(values.size, dtype=object)
     cells[:] = texts
-    return _nest(cells.reshape(values.shape), cut, width + 2, indent)
+    if line_width is not None:
+        width = max(map(len, texts))
+    return _nest(cells.reshape(values.shape), cut, width + 2, indent, line_width or LINE_WIDTH)
 
 
 def _format_all(values: Array, dtype: str) -> tuple[list[str], int]:
@@ -144,7 +149,7 @@ def _join_complex(real: str, imaginary: str) -> str:
     return real + imaginary if imaginary.startswith("-") else f"{real}+{imaginary}"
 
 
-def _nest(cells: Array, cut: list[bool], width: int, indent: int) -> str:
+def _nest(cells: Array, cut: list[bool], width: int, indent: int, line_width: int) -> str:
     """Lay the cells out in brackets; `cut` says which dimensions lack their middle."""
     if not cells.ndim:
         return str(cells.item())
@@ -152,10 +157,10 @@ def _nest(cells: Array, cut: list[bool], width: int, indent: int) -> str:
         texts = list(cells)
         if cut[0]:
             texts[EDGE:EDGE] = [" ..."]
-        per_line = max(1, (LINE_WIDTH - indent) // width)
+        per_line = max(1, (line_width - indent) // width)
         lines = [", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
-    parts = [_nest(part, cut[1:], width, indent + 1) for part in cells]
+    parts = [_nest(part, cut[1:], width, indent + 1, line_width) for part in cells]
     if cut[0]:
         parts[EDGE:EDGE] = ["..."]
     return "[" + ("," + "\n" * (cells.ndim - 1) + " " * (indent + 1)).join(parts) + "]"

@@ -1,0 +1,79 @@
+"""What the panel says of the values of a parameter, once they are read."""
+
+from collections.abc import Mapping
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from paramctl.browse.catalog import SIDES
+from paramctl.browse.facts import NOTHING, Told, tell_numbers
+from paramctl.browse.histograms import draw_histogram
+from paramctl.browse.labels import BLUE, DIM, GREEN, TIE
+from paramctl.browse.reading import Measured
+from paramctl.stats.moments import Moments
+
+
+def tell_statistics(measured: Measured, sides: int) -> RenderableType:
+    """Say what the values of a parameter come to, in each of so many models."""
+    told = [_numbers(measured.moments.get(place)) for place in range(sides)]
+    reasons = dict.fromkeys(m for m in measured.moments.values() if isinstance(m, str))
+    if not any(told):
+        return Text("\n".join(reasons), DIM)
+    return tell_numbers(told)
+
+
+def _numbers(moments: Moments | str | None) -> Told:
+    if not isinstance(moments, Moments):
+        return {}
+    return {
+        "mean": _number(moments.mean if moments.count else None),
+        "std": _number(moments.std),
+        "min": _number(moments.low),
+        "max": _number(moments.high),
+        "norm": _number(moments.norm),
+        "zeros": f"{100 * moments.zeros / max(moments.numel, 1):.3g}%",
+        "NaN": f"{moments.nans:,}",
+        "Inf": f"{moments.infinities:,}",
+    }
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.4g}"
+
+
+def tell_difference(measured: Measured) -> Text:
+    """Say how far apart the values are in the two models."""
+    difference = measured.difference
+    if difference is None:
+        return Text()
+    if isinstance(difference, str):
+        return Text(difference, DIM)
+    if not difference.count:
+        return Text("all values are equal", GREEN)
+    told = f"max |A - B|  {difference.largest:.4g}, {difference.count:,} values differ"
+    return Text(told, TIE)
+
+
+def draw_all(measured: Measured, sides: int, width: int) -> Text:
+    """Draw the histograms, all from the same least to the same largest value."""
+    found = {p: m for p, m in measured.moments.items() if isinstance(m, Moments) and m.count}
+    low = min((m.low for m in found.values() if m.low is not None), default=0.0)
+    high = max((m.high for m in found.values() if m.high is not None), default=0.0)
+    if low / 2 == high / 2:
+        return Text()
+    lines = []
+    for place, moments in found.items():
+        lines += [Text(SIDES[place], "bold")] if sides > 1 else []
+        lines += [Text(bar, BLUE) for bar in draw_histogram(moments.sample, low, high, width)]
+    left, right = _number(low), _number(high)
+    lines.append(Text(left + right.rjust(max(width - len(left), len(right) + 1)), DIM))
+    return Text("\n").join(lines)
+
+
+def tell_values(texts: Mapping[int, str], sides: int) -> Text:
+    """Show the values of a slice in each model that has it."""
+    lines = []
+    for place, text in texts.items():
+        lines += [Text(SIDES[place], "bold")] if sides > 1 else []
+        lines.append(Text(text))
+    return Text("\n").join(lines)
