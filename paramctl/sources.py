@@ -23,13 +23,15 @@ class Source(ABC):
     """Random access to `size` bytes, from any thread; `name` is what messages call it.
 
     `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
-    they are quickest read in order.
+    they are quickest read in order. `identity` tells its file from any other, and from the same one
+    before it was written to; () where there is none.
     """
 
     name: str
     size: int
     whole: bool = False
     sequential: bool = False
+    identity: tuple[int, ...] = ()
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on.
@@ -93,13 +95,13 @@ class FileSource(Source):
         source.path = ""
         source._prepare(descriptor)  # noqa: SLF001 (a second constructor)
         status = os.fstat(descriptor)
-        source._identity = identity_of(status)  # noqa: SLF001
+        source.identity = identity_of(status)
         source.size = status.st_size
         return source
 
     def _prepare(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._identity: tuple[int, ...] = ()
+        self.identity = ()
         self._lock = Lock()
         self._readers = 0
 
@@ -153,9 +155,9 @@ class FileSource(Source):
             raise FileError.from_os(error, self.name) from error
         if not stat.S_ISREG(status.st_mode):
             raise FileError("not a regular file", file=self.name)
-        if self._identity and identity_of(status) != self._identity:
+        if self.identity and identity_of(status) != self.identity:
             raise FileError(f"file changed {when}; try again", file=self.name)
-        self._identity = identity_of(status)
+        self.identity = identity_of(status)
         return status
 
     def _read(self, offset: int, length: int) -> bytes:

@@ -148,6 +148,13 @@ class Environment:
         return UNICODE_SEPARATOR if self._is_unicode else ASCII_SEPARATOR
 
     @property
+    def arrow(self) -> str:
+        """What leads from the old to the new, in the output's encoding."""
+        from paramctl.views.separators import ASCII_ARROW, UNICODE_ARROW  # noqa: PLC0415 (the same)
+
+        return UNICODE_ARROW if self._is_unicode else ASCII_ARROW
+
+    @property
     def bars(self) -> str:
         """The bars of sparklines, in the output's encoding."""
         from paramctl.views.sparks import ASCII_BARS, UNICODE_BARS  # noqa: PLC0415 (rarely needed)

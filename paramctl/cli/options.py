@@ -87,7 +87,8 @@ class Reading(NamedTuple):
         return ReadOptions(self.key, self.everything, self.max_header_bytes, not self.no_follow)
 
 
-def _complete_addresses(ctx: Any, incomplete: str) -> list[str]:
+def complete_addresses(ctx: Any, incomplete: str) -> list[str]:
+    """Return the names in the model that begin with what is typed."""
     return list_names(ctx.params["arguments"] or [], incomplete, _read_options(ctx))
 
 
@@ -139,7 +140,7 @@ ModelAndLayers = Annotated[
     typer.Argument(
         metavar="[MODEL] [ADDRESS]...",
         help=f"{MODEL_HELP}; then layers or parameters: 2.bias, [0][1], '*.bias'.",
-        autocompletion=_complete_addresses,
+        autocompletion=complete_addresses,
         show_default=False,
     ),
 ]
@@ -148,7 +149,7 @@ ModelAndAddresses = Annotated[
     typer.Argument(
         metavar="[MODEL] [ADDRESS]...",
         help=f"{MODEL_HELP}; then layers, parameters or slices: 2, '*.bias', '2.weight[0,:5]'.",
-        autocompletion=_complete_addresses,
+        autocompletion=complete_addresses,
         show_default=False,
     ),
 ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from paramctl.views.clipping import clip
+from paramctl.views.clipping import clip, cut
 
 MIN_LABEL = 24  # cells; narrower, and columns are left out
 GAP = "  "
@@ -33,13 +33,17 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line: guides, a label, the texts of columns by their names, those that are `faint` dim."""
+    """A line: guides, a label, the texts of columns by their names, those that are `faint` dim.
+
+    The lines `below` it are cut where they are too long.
+    """
 
     guides: str
     label: str
     cells: Mapping[str, str]
     style: Style = PLAIN
     faint: frozenset[str] = frozenset()
+    below: tuple[str, ...] = ()
 
 
 def print_rows(
@@ -65,6 +69,8 @@ def lay_out(
         yield list(_header(clip(label, label_width).ljust(label_width), widths, columns))
     for row in rows:
         yield list(_segments(row, widths, label_width, columns))
+        for text in row.below:
+            yield [Segment(text if width is None else cut(text, width), DIM), Segment.line()]
 
 
 def _column_widths(rows: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, int]:

@@ -2,3 +2,6 @@
 
 UNICODE_SEPARATOR = "  ·  "
 ASCII_SEPARATOR = "  -  "  # where the output's encoding lacks the dot
+
+UNICODE_ARROW = "→"
+ASCII_ARROW = "->"
