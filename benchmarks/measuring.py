@@ -55,21 +55,24 @@ class Budget(NamedTuple):
 
 
 def compare(
-    ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool
+    ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool, answer: int = 0
 ) -> tuple[Cost, Cost]:
-    """Return the medians of two commands, run in turns after a first run each that warms up."""
+    """Return the medians of two commands, run in turns after a first run each that warms up.
+
+    `answer` is the exit code of ours.
+    """
     pairs = [
-        (run(ours, on_terminal=on_terminal), run(theirs, on_terminal=on_terminal))
+        (run(ours, on_terminal=on_terminal, answer=answer), run(theirs, on_terminal=on_terminal))
         for _ in range(runs + 1)
     ][1:]
     return _median([pair[0] for pair in pairs]), _median([pair[1] for pair in pairs])
 
 
-def run(command: Sequence[str], *, on_terminal: bool) -> Cost:
+def run(command: Sequence[str], *, on_terminal: bool, answer: int = 0) -> Cost:
     """Run a command to its end, its output on a pseudo-terminal or in a pipe.
 
     Raises:
-        ChildProcessError: it failed.
+        ChildProcessError: it failed: its exit code is not the `answer`.
     """
     reader, writer = pty.openpty() if on_terminal else os.pipe()
     if on_terminal:
@@ -81,7 +84,7 @@ def run(command: Sequence[str], *, on_terminal: bool) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != answer:
         raise ChildProcessError(f"{' '.join(command)} failed: {output[-1000:].decode()}")
     return Cost(seconds, usage.ru_maxrss / 1024)
 
