@@ -1,7 +1,7 @@
 """Compare `paramctl diff` with a plain torch loop: `python benchmarks/diff.py [BILLIONS]`.
 
-Two models of random bfloat16 values, 2 GB a billion each, written before and in the page cache; of the
-second one no values are other ones, or those of two layers of 24, or all.
+Two models of random bfloat16 values, 2 GB a billion each, written before and in the page cache; in
+the second one no values are other ones, or those of two layers of 24, or all.
 """
 
 import sys

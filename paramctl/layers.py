@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 MAX_DEPTH = 20  # layers; a name with more dots ends in a part that holds the rest of them
 
+_DIGITS = re.compile(r"(\d+)")
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
 
@@ -79,6 +80,14 @@ def split_number(name: str) -> tuple[str, int] | None:
     """Split `block 12` into `block ` and 12; None where there is no number at the end."""
     match = _NUMBERED.fullmatch(name)
     return (match[1], int(match[2])) if match and len(match[2]) < 10 else None
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Return a key that sorts `h.2` before `h.10`."""
+    return [
+        (0, int(part)) if part.isdecimal() and len(part) < 20 else (1, part)
+        for part in _DIGITS.split(name)
+    ]
 
 
 def _order(children: dict[str, Layer]) -> dict[str, Layer]:

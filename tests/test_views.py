@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from safetensors_rows import F32, header, one, tensor
 
 from paramctl import open as open_model
+from paramctl.layers import natural_key
 from paramctl.views.escaping import escape
 from paramctl.views.metadata import read_metadata, text_metadata
 from paramctl.views.rows import Row, make_rows, total
 from paramctl.views.separators import ASCII_SEPARATOR
-from paramctl.views.sorting import natural_key
 from paramctl.views.summary import header_line
 from paramctl.views.tree import Line, flat_lines
 from paramctl.views.tree_table import print_lines

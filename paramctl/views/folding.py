@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from paramctl.layers import Layer, split_number
+from paramctl.layers import Layer, natural_key, split_number
 from paramctl.views.census import Census
-from paramctl.views.sorting import SortKey, natural_key
+from paramctl.views.sorting import SortKey
 
 MIN_FOLD = 3  # siblings; two are shown as they are
 

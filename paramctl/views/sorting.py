@@ -1,22 +1,12 @@
 """Orders of a listing."""
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
+from paramctl.layers import natural_key
 from paramctl.views.rows import Row
 
 SortKey = Literal["file", "name", "size"]
-
-_DIGITS = re.compile(r"(\d+)")
-
-
-def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Return a key that sorts `h.2` before `h.10`."""
-    return [
-        (0, int(part)) if part.isdecimal() and len(part) < 20 else (1, part)
-        for part in _DIGITS.split(name)
-    ]
 
 
 def sort_rows(rows: Sequence[Row], sort: SortKey) -> Sequence[Row]:

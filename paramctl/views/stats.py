@@ -5,10 +5,10 @@ from json import dumps
 from math import isfinite
 from typing import Any
 
+from paramctl.layers import natural_key
 from paramctl.stats.measured import Measured
 from paramctl.stats.moments import Moments
 from paramctl.views.escaping import escape
-from paramctl.views.sorting import natural_key
 
 NUMBERS: dict[str, Callable[[Moments], float | None]] = {
     "numel": lambda moments: moments.numel,

@@ -1,0 +1,1 @@
+"""How two models differ: in names, shapes, types and ties, and in their values."""

@@ -1,0 +1,157 @@
+"""Two models side by side: what each parameter is in both, and what they say of themselves."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.diff.facts import Fact
+from paramctl.diff.names import Pair
+from paramctl.diff.outcomes import Outcome, compare_all
+from paramctl.diff.values import Tolerance
+from paramctl.dtypes import UNKNOWN
+from paramctl.groups import Groups
+from paramctl.passes import Progress
+
+Aspect = Literal["shape", "dtype", "layout", "tie", "values"]
+Change = Literal["equal", "changed", "added", "removed", "renamed", "uncompared"]
+ALONE = Outcome(is_equal=None)
+RENAMED = Outcome(is_equal=True)  # which is how it was found
+
+
+class Parameter(NamedTuple):
+    """A parameter in A and in B; None where it is in one only.
+
+    `tied_a` and `tied_b` are the names of the first parameter that it is tied to, among those that
+    both models have; its own where that is itself.
+    """
+
+    pair: Pair
+    a: Entry | None
+    b: Entry | None
+    outcome: Outcome
+    differs: tuple[Aspect, ...] = ()
+    tied_a: str = ""
+    tied_b: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in A, or in B if it is only there."""
+        name = self.pair.b if self.pair.a is None else self.pair.a
+        return name or ""
+
+    @property
+    def change(self) -> Change:
+        """The one word for how it differs."""
+        if self.a is None:
+            return "added"
+        if self.b is None:
+            return "removed"
+        if self.pair.is_renamed:
+            return "renamed"
+        if self.differs:
+            return "changed"
+        return "equal" if self.outcome.is_equal else "uncompared"
+
+
+class Comparison(NamedTuple):
+    """How two models differ; `parameters` are all of them, equal or not."""
+
+    a: Checkpoint
+    b: Checkpoint
+    parameters: Sequence[Parameter]
+    metadata: Sequence[Fact]
+    classes: Sequence[Fact]
+
+    @property
+    def counts(self) -> Counter[Change]:
+        """How many parameters there are of each change."""
+        return Counter(parameter.change for parameter in self.parameters)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing differs, as far as it was looked at, and all of it could be."""
+        return not (set(self.counts) - {"equal"} or self.metadata or self.classes)
+
+
+def compare_parameters(
+    models: tuple[Checkpoint, Checkpoint],
+    pairs: Sequence[Pair],
+    tolerance: Tolerance,
+    progress: Progress,
+    ignored: Collection[str] = (),
+) -> list[Parameter]:
+    """Compare parameters that are paired; those that are tied in both models are read once.
+
+    Raises:
+        ParamctlError: as `compare_all`.
+    """
+    a, b = models
+    groups = Groups(a.aliases), Groups(b.aliases)
+    stored = {
+        pair: (groups[0].stored(pair.a), groups[1].stored(pair.b))
+        for pair in pairs
+        if pair.a is not None and pair.b is not None
+    }
+    couples = {
+        key: (a.entries[key[0]], b.entries[key[1]])
+        for pair, key in stored.items()
+        if not pair.is_renamed
+    }
+    outcomes = dict(
+        zip(couples, compare_all(list(couples.values()), tolerance, progress), strict=True)
+    )
+    roots = _roots(groups[0], stored, 0), _roots(groups[1], stored, 1)
+    return [
+        _parameter(
+            pair,
+            models,
+            outcomes.get(stored[pair], RENAMED),
+            (roots[0][pair], roots[1][pair]),
+            ignored,
+        )
+        if pair in stored
+        else _alone(pair, models)
+        for pair in pairs
+    ]
+
+
+def _roots(groups: Groups, pairs: Iterable[Pair], side: int) -> dict[Pair, str]:
+    """Return for each pair the first in their order that it is tied to, by its name in A."""
+    first: dict[str, str] = {}
+    return {pair: first.setdefault(groups.stored(pair[side] or ""), pair.a or "") for pair in pairs}
+
+
+def _alone(pair: Pair, models: tuple[Checkpoint, Checkpoint]) -> Parameter:
+    a, b = (
+        None if name is None else model.entries[name]
+        for name, model in zip(pair, models, strict=True)
+    )
+    return Parameter(pair, a, b, ALONE)
+
+
+def _parameter(
+    pair: Pair,
+    models: tuple[Checkpoint, Checkpoint],
+    outcome: Outcome,
+    tied: tuple[str, str],
+    ignored: Collection[str],
+) -> Parameter:
+    parameter = _alone(pair, models)._replace(outcome=outcome, tied_a=tied[0], tied_b=tied[1])
+    aspects: dict[Aspect, Any] = {
+        "shape": _differ(parameter, "shape"),
+        "dtype": _differ(parameter, "dtype"),
+        "layout": _differ(parameter, "layout") and not outcome.is_equal,
+        "tie": tied[0] != tied[1],
+        "values": outcome.is_equal is False,
+    }
+    differs = (name for name, differs in aspects.items() if differs and name not in ignored)
+    return parameter._replace(differs=tuple(differs))
+
+
+def _differ(parameter: Parameter, attribute: str) -> bool:
+    """Whether two entries differ in something; not where one is missing and says nothing of it."""
+    a, b = parameter.a, parameter.b
+    if a is None or b is None or UNKNOWN in (a.dtype, b.dtype):
+        return False
+    return bool(getattr(a, attribute) != getattr(b, attribute))
