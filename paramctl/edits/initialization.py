@@ -9,6 +9,7 @@ from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan, Unused
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
 from paramctl.edits.rules import STATISTICS, Rule
+from paramctl.edits.targets import targets_of
 from paramctl.edits.values import with_values
 from paramctl.errors import NoMatchError, TargetError
 from paramctl.groups import Groups
@@ -62,7 +63,7 @@ class _Planner:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.groups = Groups(checkpoint.aliases)
-        self.targets = _targets(checkpoint)
+        self.targets = targets_of(checkpoint)
         self.roles: dict[str, Role] = {}
         self.in_order = sorted(checkpoint)
         self.of_types: dict[tuple[str, ...], list[str]] = {}
@@ -149,18 +150,6 @@ class _Planner:
         """Return why there is no decision on a parameter."""
         dtype = self.checkpoint[stored].dtype.name
         return "no rule is for it" if dtype in FLOATING else f"it is of {dtype}"
-
-
-def _targets(checkpoint: Checkpoint) -> dict[str, Target]:
-    siblings: dict[str, dict[str, tuple[int, ...]]] = {}
-    targets = {}
-    for name, entry in checkpoint.items():
-        layer, _, leaf = name.rpartition(".")
-        beside = siblings.setdefault(layer, {})
-        beside[leaf] = entry.shape
-        layer_type = checkpoint.types.get(layer, "")
-        targets[name] = Target(name, entry.shape, entry.dtype.name, layer_type, siblings=beside)
-    return targets
 
 
 def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:
