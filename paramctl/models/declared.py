@@ -1,4 +1,4 @@
-"""What a model's files hold, against what its config declares."""
+"""What a model's files hold, against what its config, or another model, declares."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,10 +14,10 @@ from paramctl.models.loading import Loaded, loaded_names, may_lack
 
 
 class Declared(NamedTuple):
-    """How files and config differ.
+    """How files and what they are declared as differ.
 
     Attributes:
-        architecture: the class that the config declares.
+        architecture: the class that the config declares, or the format of another model.
         missing: what is declared, and neither held nor tied to what is.
         tied: a declared name that is not held -> the name of what it is one with.
         beyond: what is held, and not declared.
@@ -54,10 +54,28 @@ def compare(held: Checkpoint, declared: Checkpoint) -> Declared:
         raise UsageError(what, file=declared.file)
     module = declared.build("meta")
     loaded = loaded_names(module, (name for name in held if name not in held.missing))
-    tied, missing = _find_lacking(declared, loaded, partial(may_lack, module))
+    found = _compare(held, declared, loaded, partial(may_lack, module))
+    dtypes = found.dtypes if _says_dtype(config) else {}
+    return found._replace(architecture=type(module).__name__, dtypes=dtypes)
+
+
+def compare_names(held: Checkpoint, declared: Checkpoint) -> Declared:
+    """Compare a model with another one, by the names as they are."""
+    names = (name for name in held if name not in held.missing)
+    loaded = {name: Loaded((name,) if name in declared else ()) for name in names}
+    return _compare(held, declared, loaded, _is_count)
+
+
+def _compare(
+    held: Checkpoint,
+    declared: Checkpoint,
+    loaded: Mapping[str, Loaded],
+    is_dispensable: Callable[[str], bool],
+) -> Declared:
+    tied, missing = _find_lacking(declared, loaded, is_dispensable)
     pairs = _pairs(held, declared, loaded)
     return Declared(
-        type(module).__name__,
+        declared.format,
         {name: declared[name] for name in missing},
         tied,
         tuple(name for name, each in loaded.items() if not each.names),
@@ -65,10 +83,15 @@ def compare(held: Checkpoint, declared: Checkpoint) -> Declared:
         {
             name: (held[name], entry)
             for name, entry in pairs.items()
-            if _says_dtype(config) and held[name].dtype != entry.dtype
+            if held[name].dtype != entry.dtype
         },
         {name: each.names for name, each in loaded.items() if each.names not in ((), (name,))},
     )
+
+
+def _is_count(name: str) -> bool:
+    """Whether it is the counter of a batch norm, which torch loads a state dict without."""
+    return name.rpartition(".")[2] == "num_batches_tracked"
 
 
 def with_declared(held: Checkpoint, found: Declared) -> Checkpoint:
