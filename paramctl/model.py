@@ -5,12 +5,16 @@ paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetenso
 
 import os
 from dataclasses import fields
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
+from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.formats import open_checkpoint
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
+
+if TYPE_CHECKING:
+    from paramctl.check.findings import Finding
 
 DEFAULT = ReadOptions()
 
@@ -75,6 +79,24 @@ class Model(Checkpoint):
         from paramctl.edits.tying import untie  # noqa: PLC0415 (rarely needed)
 
         return untie(self, addresses)
+
+    def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
+        """Return what may be wrong with the model, or with the layers and parameters named.
+
+        `only` names kinds, `nan,inf`, or how bad they are, `error`; `against` is another model, a
+        spec, a factory or a config that it is to be like.
+
+        Raises:
+            ParamctlError: values cannot be read, or the other model cannot; the class says why.
+        """
+        from paramctl.check.checking import check  # noqa: PLC0415 (loads numpy)
+        from paramctl.check.declarations import compare_with  # noqa: PLC0415 (rarely needed)
+        from paramctl.check.kinds import choose_kinds  # noqa: PLC0415 (the same)
+        from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
+
+        names = resolve_all(self.entries, addresses)
+        declared = compare_with(self, against) if against else None
+        return check(self, names, choose_kinds(only), declared, no_progress).findings
 
     def save(
         self,

@@ -33,7 +33,7 @@ FLOORS = [
     ["paramctl.init", "paramctl.models"],
     ["paramctl.formats"],
     ["paramctl.edits", "paramctl.writer"],
-    ["paramctl.probe"],
+    ["paramctl.check", "paramctl.probe"],
     ["paramctl.views", "paramctl.model"],
     ["paramctl.browse"],
     ["paramctl.cli"],
