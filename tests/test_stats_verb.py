@@ -177,6 +177,14 @@ def test_a_spec_has_no_values_yet(torch_forks: Forks) -> None:
                for cells in rows_of(run.out).values())  # fmt: skip
 
 
+def test_one_value_that_claims_to_be_very_many_is_not_read(tmp_path: Path, forks: Forks) -> None:
+    path = tmp_path / "bomb.pt"
+    torch.save({"w": torch.ones(1).expand(1 << 20, 1 << 20), "b": torch.ones(2)}, path)
+    rows = rows_of(forks.run("stats", path).out)
+    assert "are stored" in rows["w"][-1]
+    assert rows["b"][3] == "1"
+
+
 def test_types_choose_layers(tmp_path: Path, torch_forks: Forks) -> None:
     out = tmp_path / "cnn"
     torch_forks.run("init", SAMPLES / "cnn.yaml", "-o", out)

@@ -8,6 +8,7 @@ from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.errors import ParamctlError
 from paramctl.groups import Groups
 from paramctl.passes import Progress, find_all
+from paramctl.slices import check_expansion
 from paramctl.stats.moments import Moments
 from paramctl.stats.quantiles import find_quantiles
 
@@ -80,6 +81,7 @@ def _why_not(entry: Entry) -> str:
     """Say why an entry has no numbers to measure, "" if it has."""
     try:
         arrays.check(entry)
+        check_expansion(entry, entry.nbytes, entry.storage.nbytes if entry.storage else 0)
         is_complex = arrays.value_type(entry).kind == "c"
     except ParamctlError as error:
         return error.what.removeprefix(f"'{entry.name}' ").removeprefix(f"'{entry.name}': ")
