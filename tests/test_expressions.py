@@ -49,8 +49,10 @@ def powers(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 def larger(parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     positional = st.lists(parts | st.builds(Pair, parts, parts), max_size=3)
-    keywords = st.lists(
-        st.builds(Keyword, IDENTIFIERS, parts), max_size=2, unique_by=lambda keyword: keyword.name
+    keywords = st.builds(
+        lambda names, values: list(map(Keyword, names, values)),
+        st.lists(IDENTIFIERS, max_size=2, unique=True),
+        st.lists(parts, max_size=2),
     )
     arguments = st.builds(lambda first, rest: (*first, *rest), positional, keywords)
     return st.one_of(
