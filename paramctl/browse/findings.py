@@ -11,6 +11,7 @@ from paramctl.browse.histograms import draw_histogram
 from paramctl.browse.labels import BLUE, DIM, GREEN, TIE
 from paramctl.browse.reading import Measured
 from paramctl.stats.moments import Moments
+from paramctl.views.units import format_number, format_share
 
 
 def tell_statistics(measured: Measured, sides: int) -> RenderableType:
@@ -26,19 +27,15 @@ def _numbers(moments: Moments | str | None) -> Told:
     if not isinstance(moments, Moments):
         return {}
     return {
-        "mean": _number(moments.mean if moments.count else None),
-        "std": _number(moments.std),
-        "min": _number(moments.low),
-        "max": _number(moments.high),
-        "norm": _number(moments.norm),
-        "zeros": f"{100 * moments.zeros / max(moments.numel, 1):.3g}%",
+        "mean": format_number(moments.mean if moments.count else None, NOTHING),
+        "std": format_number(moments.std, NOTHING),
+        "min": format_number(moments.low, NOTHING),
+        "max": format_number(moments.high, NOTHING),
+        "norm": format_number(moments.norm, NOTHING),
+        "zeros": format_share(moments.zeros / max(moments.numel, 1)),
         "NaN": f"{moments.nans:,}",
         "Inf": f"{moments.infinities:,}",
     }
-
-
-def _number(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.4g}"
 
 
 def tell_difference(measured: Measured) -> Text:
@@ -65,7 +62,7 @@ def draw_all(measured: Measured, sides: int, width: int) -> Text:
     for place, moments in found.items():
         lines += [Text(SIDES[place], "bold")] if sides > 1 else []
         lines += [Text(bar, BLUE) for bar in draw_histogram(moments.sample, low, high, width)]
-    left, right = _number(low), _number(high)
+    left, right = format_number(low), format_number(high)
     lines.append(Text(left + right.rjust(max(width - len(left), len(right) + 1)), DIM))
     return Text("\n").join(lines)
 

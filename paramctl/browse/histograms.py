@@ -4,6 +4,7 @@ from math import isqrt
 
 import numpy as np
 
+from paramctl.stats.moments import count_in_bins
 from paramctl.views.sparks import UNICODE_BARS
 from paramctl.widening import Array
 
@@ -19,7 +20,7 @@ def draw_histogram(sample: Array, low: float, high: float, width: int) -> list[s
     few bars, wider ones.
     """
     bars = min(width, max(FEWEST, 2 * isqrt(sample.size)))
-    counts = _count(sample, low, high, bars)
+    counts = count_in_bins(sample, low, high, bars)
     heights = np.ceil(counts * (8 * HEIGHT / max(1, counts.max()))).astype(int).tolist()
     widths = np.diff(np.arange(bars + 1) * width // bars).tolist()
     return [
@@ -29,9 +30,3 @@ def draw_histogram(sample: Array, low: float, high: float, width: int) -> list[s
         )
         for line in reversed(range(HEIGHT))
     ]
-
-
-def _count(sample: Array, low: float, high: float, bins: int) -> Array:
-    """Count the values in bins; halves are taken, since the span may be more than a float holds."""
-    places = (sample / 2 - low / 2) / (high / 2 - low / 2) * bins
-    return np.bincount(np.clip(places.astype(int), 0, bins - 1), minlength=bins)

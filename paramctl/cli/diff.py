@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import STDIN_ARGUMENT, open_named
-from paramctl.cli.options import OUTPUT, READING, Filtering, Reading, complete_addresses
+from paramctl.cli.options import (
+    OUTPUT,
+    READING,
+    Filtering,
+    Reading,
+    TableForm,
+    TableFormat,
+    complete_addresses,
+)
 from paramctl.cli.pairing import Models, choose, pair_up
 from paramctl.cli.progress import show_progress
 from paramctl.errors import NO, UsageError
@@ -38,8 +46,6 @@ $ paramctl untie sample_models/shared.pt | paramctl diff sample_models/shared.pt
 4.weight: tie
 4.bias: tie
 """
-
-DiffFormat = Literal["table", "tsv", "json"]
 
 
 class Ignorable(StrEnum):
@@ -117,15 +123,7 @@ def run(
         bool,
         typer.Option("--brief", help="Only what differs, a line each.", rich_help_panel=OUTPUT),
     ] = False,
-    form: Annotated[
-        DiffFormat | None,
-        typer.Option(
-            "--format",
-            help="How to write it: a table on a terminal, TSV in a pipe.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    form: TableForm = None,
 ) -> None:
     """Compare two models; exit 1 where they differ."""
     if brief and (form or equal):
@@ -143,7 +141,7 @@ def run(
 
         environment.write_lines(brief_lines(comparison))
     else:
-        form = form or ("table" if environment.out_is_terminal else "tsv")
+        form = form or (TableFormat.TABLE if environment.out_is_terminal else TableFormat.TSV)
         shown = [p for p in comparison.parameters if equal or p.change != "equal"]
         _write(environment, comparison, shown, allowed, form)
     if not comparison.is_equal:
@@ -230,13 +228,13 @@ def _write(
     comparison: "Comparison",
     shown: "list[Parameter]",
     tolerance: "Tolerance",
-    form: DiffFormat,
+    form: TableFormat,
 ) -> None:
     from paramctl.views import diffs  # noqa: PLC0415 (loads numpy)
 
-    if form == "json":
+    if form is TableFormat.JSON:
         environment.write(diffs.json_text(comparison, shown, tolerance) + "\n")
-    elif form == "tsv":
+    elif form is TableFormat.TSV:
         environment.write_lines(diffs.tsv_lines(comparison, shown))
     else:
         _write_table(environment, comparison, shown)

@@ -24,6 +24,25 @@ class ListingFormat(StrEnum):
     NAMES = "names"
 
 
+class TableFormat(StrEnum):
+    """How numbers are written: as people or as programs read them."""
+
+    TABLE = "table"
+    TSV = "tsv"
+    JSON = "json"
+
+
+TableForm = Annotated[
+    TableFormat | None,
+    typer.Option(
+        "--format",
+        help="How to show it: a table on a terminal, TSV in a pipe.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+
 class Output(NamedTuple):
     """What every verb takes for the Environment: how it talks."""
 

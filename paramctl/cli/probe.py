@@ -7,8 +7,8 @@ import typer
 from paramctl.cli.devices import Device
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import OUTPUT, ModelAlone, Reading
-from paramctl.cli.running import ProbeFormat, Running, Training, check_options
+from paramctl.cli.options import ModelAlone, Reading, TableForm, TableFormat
+from paramctl.cli.running import Running, Training, check_options
 from paramctl.cli.saving import check_output
 from paramctl.errors import UsageError, blaming
 from paramctl.init.devices import AUTO, choose_device
@@ -60,15 +60,7 @@ def run(
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     device: Device = AUTO,
-    form: Annotated[
-        ProbeFormat | None,
-        typer.Option(
-            "--format",
-            help="How to show it: a table on a terminal, TSV in a pipe.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    form: TableForm = None,
 ) -> None:
     """Run a model forward and backward, or train it for a few steps, and show what happens."""
     chosen = choose_device(device)
@@ -82,7 +74,7 @@ def run(
     if running.seed is None:
         running = running._replace(seed=fresh_seed())
         environment.note(f"seed {running.seed}")
-    form = form or (ProbeFormat.TABLE if environment.out_is_terminal else ProbeFormat.TSV)
+    form = form or (TableFormat.TABLE if environment.out_is_terminal else TableFormat.TSV)
     from paramctl.cli.probing import Session  # noqa: PLC0415 (loads torch)
 
     with blaming(checkpoint.file):

@@ -11,8 +11,8 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.init import NEW
 from paramctl.cli.models import STDIN_ARGUMENT, read_stdin
-from paramctl.cli.options import DEFAULTS
-from paramctl.cli.running import ProbeFormat, Running, Training
+from paramctl.cli.options import DEFAULTS, TableFormat
+from paramctl.cli.running import Running, Training
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import rules_of_scheme
 from paramctl.formats import open_checkpoint
@@ -27,6 +27,7 @@ from paramctl.probe.snapshot import gradients_of, trained
 from paramctl.probe.training import RATES, Step, train
 from paramctl.views import probing
 from paramctl.views.escaping import escape
+from paramctl.views.units import format_number
 
 
 class Session:
@@ -36,7 +37,7 @@ class Session:
         self,
         environment: Environment,
         running: Running,
-        form: ProbeFormat,
+        form: TableFormat,
         checkpoint: Checkpoint,
         device: str,
     ) -> None:
@@ -78,7 +79,7 @@ class Session:
         rate = RATES[training.optimizer] if training.rate is None else training.rate
         steps = train(self._module, task, training.steps, training.optimizer, rate)
         shown = (s for s in steps if s.number % training.every == 0 or s.number == training.steps)
-        if self._form is ProbeFormat.TABLE:
+        if self._form is TableFormat.TABLE:
             self._show_table(shown, training.steps)
         else:
             self._show_lines(shown)
@@ -87,15 +88,15 @@ class Session:
     def _show(self, found: Probe) -> None:
         propagation = judge(found.outputs)
         match self._form:
-            case ProbeFormat.TSV:
+            case TableFormat.TSV:
                 self._environment.write_lines(probing.tsv_lines(found, propagation))
-            case ProbeFormat.JSON:
+            case TableFormat.JSON:
                 self._environment.write(probing.json_text(found, propagation) + "\n")
-            case ProbeFormat.TABLE:
+            case TableFormat.TABLE:
                 self._show_tables(found)
                 lines = probing.verdict_lines(found, propagation)
                 self._environment.write_lines(map(escape, lines))
-                self._environment.write(f"loss {probing.number(found.loss)}\n")
+                self._environment.write(f"loss {format_number(found.loss)}\n")
 
     def _show_tables(self, found: Probe) -> None:
         from rich.segment import Segments  # noqa: PLC0415 (only for people)
@@ -108,7 +109,7 @@ class Session:
             self._environment.write("\n")
 
     def _show_lines(self, steps: Iterator[Step]) -> None:
-        write = probing.step_json if self._form is ProbeFormat.JSON else probing.step_line
+        write = probing.step_json if self._form is TableFormat.JSON else probing.step_line
         for step in steps:
             self._environment.write_lines([write(step)])
             self._environment.flush()  # who reads it watches

@@ -1,6 +1,5 @@
 """What `paramctl probe` is asked for: what goes in, what is derived, how to train."""
 
-from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -11,14 +10,6 @@ from paramctl.errors import UsageError
 
 TRAINING = "Training"
 ARRAY_SUFFIX = ".npy"
-
-
-class ProbeFormat(StrEnum):
-    """How a probe is written."""
-
-    TABLE = "table"
-    TSV = "tsv"
-    JSON = "json"
 
 
 class Running(NamedTuple):

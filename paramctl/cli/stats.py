@@ -1,6 +1,5 @@
 """`paramctl stats`: what the values of parameters come to."""
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from paramctl.addresses import resolve_all
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.options import OUTPUT, Filtering, ModelAndLayers, Reading
+from paramctl.cli.options import Filtering, ModelAndLayers, Reading, TableForm, TableFormat
 from paramctl.cli.progress import show_progress
 from paramctl.errors import UsageError, blaming
 from paramctl.layer_types import keep_types
@@ -36,14 +35,6 @@ $ paramctl stats sample_models/mlp.pt '*.weight' --quantiles 0.01,0.5,0.99 | cut
 0.weight	-0.473384135	-0.0624818504	0.446309417
 2.weight	-0.324885774	-0.081333532	0.221966041
 """
-
-
-class StatsFormat(StrEnum):
-    """How statistics are written."""
-
-    TABLE = "table"
-    TSV = "tsv"
-    JSON = "json"
 
 
 SortColumn = Literal[
@@ -91,21 +82,13 @@ def run(
         SortColumn,
         typer.Option("--sort", help="By the place in the file, by name, or the largest first."),
     ] = "file",
-    form: Annotated[
-        StatsFormat | None,
-        typer.Option(
-            "--format",
-            help="How to show it: a table on a terminal, TSV in a pipe.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    form: TableForm = None,
 ) -> None:
     """Show what the values of parameters come to: mean, spread, extremes, zeros, NaN."""
     fractions = _parse_fractions(quantiles)
     if depth and fractions:
         raise UsageError("--quantiles are of parameters", hint="leave --depth out")
-    form = form or (StatsFormat.TABLE if environment.out_is_terminal else StatsFormat.TSV)
+    form = form or (TableFormat.TABLE if environment.out_is_terminal else TableFormat.TSV)
     checkpoint, addresses = open_model(environment, arguments, reading)
 
     from paramctl.stats.measured import measure, sum_layers  # noqa: PLC0415 (loads numpy)
@@ -116,11 +99,11 @@ def run(
         measured = measure(checkpoint, names, fractions, progress)
     rows = stats.sort_measured(sum_layers(measured, depth) if depth else measured, sort)
     match form:
-        case StatsFormat.TSV:
+        case TableFormat.TSV:
             environment.write_lines(stats.tsv_lines(rows))
-        case StatsFormat.JSON:
+        case TableFormat.JSON:
             environment.write(stats.json_text(rows, fractions) + "\n")
-        case StatsFormat.TABLE:
+        case TableFormat.TABLE:
             from paramctl.views.stats_table import print_stats, summary  # noqa: PLC0415
 
             console, width = environment.console(), environment.width

@@ -10,8 +10,9 @@ from paramctl.diff.comparison import Change, Parameter
 from paramctl.diff.values import Difference
 from paramctl.dtypes import UNKNOWN
 from paramctl.views.columns import DIM, PLAIN, Column, Row, print_rows
-from paramctl.views.diffs import NONE, notes_of, number, place_of
+from paramctl.views.diffs import NONE, notes_of, place_of
 from paramctl.views.escaping import escape
+from paramctl.views.units import format_number
 
 GREEN, RED, YELLOW, CYAN = (Style(color=name) for name in ("green", "red", "yellow", "cyan"))
 MARKS: dict[Change, tuple[str, Style]] = {
@@ -69,10 +70,10 @@ def _numbers(parameter: Parameter, difference: Difference) -> dict[str, str]:
         return share
     place = place_of(parameter)
     return share | {
-        "largest": number(difference.largest),
+        "largest": format_number(difference.largest, NONE),
         "place": "" if place is None else str(list(place)),
-        "relative": number(difference.relative),
-        "distance": number(difference.distance),
+        "relative": format_number(difference.relative, NONE),
+        "distance": format_number(difference.distance, NONE),
         "cosine": _cosine(difference.cosine),
     }
 

@@ -11,7 +11,7 @@ from paramctl.diff.facts import ABSENT, Fact
 from paramctl.diff.values import Difference, Tolerance
 from paramctl.dtypes import UNKNOWN
 from paramctl.views.escaping import escape
-from paramctl.views.units import count_noun
+from paramctl.views.units import count_noun, format_number
 
 NONE = "-"
 ONE_SIDED = {"added": "only in B", "removed": "only in A"}
@@ -58,11 +58,6 @@ def json_text(comparison: Comparison, parameters: Iterable[Parameter], tolerance
         "classes": list(map(_fact, comparison.classes)),
     }
     return dumps(document, indent=2)
-
-
-def number(value: float | None) -> str:
-    """Write a number with four digits that count."""
-    return NONE if value is None else f"{value:.4g}"
 
 
 def place_of(parameter: Parameter) -> tuple[int, ...] | None:
@@ -130,10 +125,10 @@ def _numbers(parameter: Parameter) -> tuple[str, ...]:
         return (NONE,) * 6
     place = place_of(parameter)
     return (
-        number(difference.largest),
+        format_number(difference.largest, NONE),
         NONE if place is None else str(list(place)),
-        number(difference.relative),
-        number(difference.distance),
+        format_number(difference.relative, NONE),
+        format_number(difference.distance, NONE),
         NONE if difference.cosine is None else f"{difference.cosine:.9g}",
         f"{difference.share_equal:.9g}",
     )

@@ -10,8 +10,9 @@ from paramctl.probe.statistics import Statistics, statistics_of
 from paramctl.probe.training import Step
 from paramctl.views.columns import DIM, PLAIN, Column, Row, lay_out
 from paramctl.views.escaping import escape
-from paramctl.views.probing import NONE, gradient_of, number, ratio_of, share
+from paramctl.views.probing import NONE, gradient_of, ratio_of
 from paramctl.views.sparks import spark
+from paramctl.views.units import format_number, format_share
 
 TYPE, SHAPE, TIE = Style(color="cyan"), Style(color="green"), Style(color="yellow")
 BARS = Style(color="blue")
@@ -50,11 +51,11 @@ def layer_lines(probe: Probe, width: int | None) -> Lines:
             {
                 "type": escape(type(output.layer).__name__),
                 "output": str(list(output.shape)),
-                "mean": number(output.values.mean),
-                "std": number(output.values.std),
-                "zeros": share(output.zeros),
-                "saturated": share(output.saturated),
-                "gradient": number(output.gradient),
+                "mean": format_number(output.values.mean),
+                "std": format_number(output.values.std),
+                "zeros": format_share(output.zeros),
+                "saturated": format_share(output.saturated),
+                "gradient": format_number(output.gradient, NONE),
             },
         )
         for output in probe.outputs
@@ -72,16 +73,16 @@ def step_lines(shown: Sequence[Step], steps: int, bars: str, width: int | None) 
     """Yield the last step, and how loss and gradients moved until then."""
     last = shown[-1]
     losses = spark([step.loss for step in shown], bars)
-    head = f"step {last.number} of {steps}, loss {number(last.loss)}  "
+    head = f"step {last.number} of {steps}, loss {format_number(last.loss)}  "
     yield [Segment(head), Segment(losses, BARS), Segment.line()]
     rows = [
         Row(
             "",
             escape(move.name),
             {
-                "norm": number(move.norm),
-                "update": number(move.update),
-                "gradient": number(move.gradient),
+                "norm": format_number(move.norm),
+                "update": format_number(move.update),
+                "gradient": format_number(move.gradient, NONE),
                 "bars": spark([step.moves[place].gradient for step in shown], bars),
             },
         )
@@ -99,12 +100,12 @@ def _parameter_rows(parameter: Parameter) -> Iterator[Row]:
     if gradient is None:
         yield Row("  ", "gradient", {"norm": NONE}, DIM)
         return
-    ratio = {"ratio": number(ratio_of(parameter), "")}
+    ratio = {"ratio": format_number(ratio_of(parameter))}
     yield Row("  ", "gradient", _cells(gradient) | ratio, DIM)
     for use in parameter.uses:
         yield Row("    ", f"at {escape(use.place)}", _cells(statistics_of(use.gradient)), DIM)
 
 
 def _cells(statistics: Statistics) -> dict[str, str]:
-    norm, mean, std, _ = map(number, statistics)
+    norm, mean, std, _ = map(format_number, statistics)
     return {"norm": norm, "mean": mean, "std": std}

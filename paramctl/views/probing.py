@@ -11,6 +11,7 @@ from paramctl.probe.propagation import Propagation, Signal
 from paramctl.probe.statistics import Statistics, statistics_of
 from paramctl.probe.training import Step
 from paramctl.views.escaping import escape
+from paramctl.views.units import format_number
 
 NONE = "none"  # what stands for the gradient of a parameter that got none
 
@@ -37,9 +38,11 @@ def tsv_lines(probe: Probe, propagation: Propagation | None) -> Iterator[str]:
         for use in parameter.uses:
             gradient = _cells(statistics_of(use.gradient))
             yield _line("use", parameter.names[0], use.place, *gradient)
-    yield _line("loss", number(probe.loss))
+    yield _line("loss", format_number(probe.loss))
     for signal in propagation.signals if propagation else ():
-        yield _line("signal", signal.what, signal.verdict, number(signal.factor), signal.place)
+        yield _line(
+            "signal", signal.what, signal.verdict, format_number(signal.factor), signal.place
+        )
     if scheme := _scheme(propagation):
         yield _line("scheme", scheme)
 
@@ -60,9 +63,11 @@ def json_text(probe: Probe, propagation: Propagation | None) -> str:
 def step_line(step: Step) -> str:
     """Return a step between tabs: number, loss, and of each parameter norm, gradient, update."""
     cells = [
-        number(cell) for move in step.moves for cell in (move.norm, move.gradient, move.update)
+        format_number(cell, NONE)
+        for move in step.moves
+        for cell in (move.norm, move.gradient, move.update)
     ]
-    return _line(str(step.number), number(step.loss), *cells)
+    return _line(str(step.number), format_number(step.loss), *cells)
 
 
 def step_json(step: Step) -> str:
@@ -102,16 +107,6 @@ def _verdict(signal: Signal) -> str:
     return f"{text}, off from '{signal.place}' on" if signal.place else text
 
 
-def number(value: float | None, none: str = NONE) -> str:
-    """Write a number with four digits that count."""
-    return none if value is None else f"{value:.4g}"
-
-
-def share(value: float | None) -> str:
-    """Write a share as a percentage; nothing where there is none to speak of."""
-    return "" if value is None else f"{100 * value:.3g}%"
-
-
 def gradient_of(parameter: Parameter) -> Statistics | None:
     """Return what a parameter's gradient comes to."""
     return None if parameter.gradient is None else statistics_of(parameter.gradient)
@@ -128,11 +123,11 @@ def _output_cells(output: Output) -> Sequence[str]:
         output.name,
         type(output.layer).__name__,
         str(list(output.shape)),
-        number(output.values.mean),
-        number(output.values.std),
-        number(output.zeros),
-        number(output.saturated, ""),
-        number(output.gradient),
+        format_number(output.values.mean),
+        format_number(output.values.std),
+        format_number(output.zeros),
+        format_number(output.saturated),
+        format_number(output.gradient, NONE),
     )
 
 
@@ -143,12 +138,16 @@ def _parameter_cells(parameter: Parameter) -> Sequence[str]:
         str(list(parameter.tensor.shape)),
         *_cells(parameter.values),
         *(_cells(gradient) if gradient else [NONE] * 3),
-        number(ratio_of(parameter), ""),
+        format_number(ratio_of(parameter)),
     )
 
 
 def _cells(statistics: Statistics) -> list[str]:
-    return [number(statistics.norm), number(statistics.mean), number(statistics.std)]
+    return [
+        format_number(statistics.norm),
+        format_number(statistics.mean),
+        format_number(statistics.std),
+    ]
 
 
 def _line(*cells: str) -> str:

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from rich.console import Console
 from rich.style import Style
 
 from paramctl.stats.measured import Measured
-from paramctl.stats.moments import Moments
+from paramctl.stats.moments import Moments, count_in_bins
 from paramctl.views.columns import BOLD, PLAIN, Column, Row, print_rows
 from paramctl.views.escaping import escape
 from paramctl.views.sparks import spark
-from paramctl.views.units import count_noun
+from paramctl.views.units import count_noun, format_number, format_share
 
 BINS = 16  # of a histogram
 WRONG, TIE, SHAPE, BARS = (Style(color=name) for name in ("red", "yellow", "green", "blue"))
@@ -60,7 +59,7 @@ def _row(each: Measured, quantiles: Sequence[str], bars: str) -> Row:
     cells["note"] = f"= {escape(each.tied)}" if each.tied else escape(each.why)
     if each.moments:
         cells |= _numbers(each.moments) | {"bars": _histogram(each.moments, bars)}
-        values = map(_number, each.quantiles)
+        values = map(format_number, each.quantiles)
         cells |= dict(zip(quantiles, values, strict=bool(each.entry)))
     faint = frozenset(COLUMNS) - {"note"} if each.tied else frozenset[str]()
     return Row("", escape(each.name) or "''", cells, PLAIN if each.entry else BOLD, faint)
@@ -68,19 +67,15 @@ def _row(each: Measured, quantiles: Sequence[str], bars: str) -> Row:
 
 def _numbers(moments: Moments) -> dict[str, str]:
     return {
-        "mean": _number(moments.mean if moments.count else None),
-        "std": _number(moments.std),
-        "min": _number(moments.low),
-        "max": _number(moments.high),
-        "norm": _number(moments.norm),
-        "zeros": f"{100 * moments.zeros / moments.count:.3g}%" if moments.count else "",
+        "mean": format_number(moments.mean if moments.count else None),
+        "std": format_number(moments.std),
+        "min": format_number(moments.low),
+        "max": format_number(moments.high),
+        "norm": format_number(moments.norm),
+        "zeros": format_share(moments.zeros / moments.count) if moments.count else "",
         "nan": f"{moments.nans:,}" if moments.nans else "",
         "inf": f"{moments.infinities:,}" if moments.infinities else "",
     }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
 
 
 def _histogram(moments: Moments, bars: str) -> str:
@@ -88,9 +83,7 @@ def _histogram(moments: Moments, bars: str) -> str:
     sample = moments.sample
     if not sample.size or moments.low is None or moments.high is None:
         return ""
-    span = moments.high / 2 - moments.low / 2  # halves: the difference of two floats may be none
-    if not span:
+    if moments.low / 2 == moments.high / 2:
         return ""
-    places = (sample / 2 - moments.low / 2) / span * BINS
-    counts = np.bincount(np.minimum(places, BINS - 1).astype(np.int64), minlength=BINS)
+    counts = count_in_bins(sample, moments.low, moments.high, BINS)
     return spark([float(count) for count in counts], bars)

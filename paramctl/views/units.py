@@ -18,3 +18,13 @@ def format_bytes(count: int) -> str:
 def count_noun(count: int, noun: str) -> str:
     """Write a number with its noun: `1 tensor`, `2,000 tensors`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def format_number(value: float | None, none: str = "") -> str:
+    """Write a number with four digits that count, `none` where there is none."""
+    return none if value is None else f"{value:.4g}"
+
+
+def format_share(value: float | None) -> str:
+    """Write a share in percent with three digits; nothing where there is none to speak of."""
+    return "" if value is None else f"{100 * value:.3g}%"
