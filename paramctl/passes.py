@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 from paramctl.arrays import read
 from paramctl.checkpoint import Entry
-from paramctl.slices import split
+from paramctl.slices import check_expansion, split
 from paramctl.widening import Array
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def find_all(
 
     Raises:
         ParamctlError: the values of an entry cannot be read, or its file has changed.
+        LimitError: an entry's values are far more than its storage holds.
     """
+    for group in groups:
+        for entry in group:
+            check_expanded(entry)
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few verbs read values)
 
     _keep_memory()
@@ -78,6 +82,16 @@ def find_all(
             progress(done, total)
     _let_go(groups)
     return found
+
+
+def check_expanded(entry: Entry) -> None:
+    """Make sure that few stored bytes do not stand for very many values.
+
+    Raises:
+        LimitError: they do.
+    """
+    if entry.storage:
+        check_expansion(entry, entry.nbytes, entry.storage.nbytes)
 
 
 def _keep_memory() -> None:

@@ -429,3 +429,13 @@ def test_a_heat_map_of_two_models_says_which_is_taken_from_which(tmp_path: Path)
     lines = drawn(tmp_path, *arguments).splitlines()
     assert lines[0] == "other minus model"
     assert lines[3:] == [*[" " * 8 + "█" * 8] * 4, "0  ░▒▓█ 1"]
+
+
+def test_one_value_that_claims_to_be_very_many_is_not_read(tmp_path: Path, forks: Forks) -> None:
+    path = tmp_path / "bomb.pt"
+    torch.save({"w": torch.ones(1).expand(1 << 20, 1 << 20), "b": torch.arange(4.0)}, path)
+    run = forks.run("plot", path)
+    assert run.code == 0
+    assert {line.split("\t")[0] for line in run.out.splitlines()} == {"b"}
+    assert "'w' of shape [1048576, 1048576] would make" in run.err
+    assert forks.run("plot", path, "w").code == 5

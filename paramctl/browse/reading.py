@@ -11,7 +11,7 @@ from paramctl.browse.difference import Difference
 from paramctl.checkpoint import Entry
 from paramctl.errors import ParamctlError, UsageError
 from paramctl.passes import Progress, find_all
-from paramctl.slices import Index, check_expansion
+from paramctl.slices import Index
 from paramctl.stats.moments import Moments
 from paramctl.views.escaping import escape
 from paramctl.views.shown import Shown
@@ -93,7 +93,6 @@ def _tensor(side: Side, name: str) -> Entry:
     entry = next((part for part in tensors if part.name == "values"), tensors[0])
     if entry.dtype.name.startswith("complex"):
         raise UsageError(f"no statistics of {entry.dtype.name}")
-    check_expansion(entry, entry.nbytes, entry.storage.nbytes if entry.storage else 0)
     return entry
 
 

@@ -13,7 +13,6 @@ from paramctl.check.subjects import Subject, find_subjects
 from paramctl.check.tally import Tally
 from paramctl.checkpoint import Checkpoint
 from paramctl.passes import Progress, find_all
-from paramctl.slices import check_expansion
 
 if TYPE_CHECKING:
     from paramctl.models.declared import Declared
@@ -51,9 +50,6 @@ def check(
 
 def _count(subjects: Sequence[Subject], progress: Progress) -> list[tuple[Subject, Tally]]:
     """Look at all values once."""
-    for subject in subjects:
-        if storage := subject.entry.storage:
-            check_expansion(subject.entry, subject.entry.nbytes, storage.nbytes)
     groups = [(bits_of(subject.entry),) for subject in subjects]
     tallies = find_all(groups, lambda place: subjects[place].begin(), progress)
     return list(zip(subjects, tallies, strict=True))

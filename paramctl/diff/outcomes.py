@@ -9,8 +9,8 @@ from paramctl.contents import read_content
 from paramctl.diff.values import Difference, Tolerance
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import LimitError, UsageError, blaming
-from paramctl.passes import Progress, find_all
-from paramctl.slices import check_expansion, strides_of
+from paramctl.passes import Progress, check_expanded, find_all
+from paramctl.slices import strides_of
 
 EMPTY = (PLANNED, "meta")  # layouts of what has no values by design
 WHOLE = ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "nested")
@@ -82,8 +82,7 @@ def _check(entry: Entry) -> None:
     """Make sure that there are numbers to read, and not far more of them than are stored."""
     with blaming(entry.storage.source.name if entry.storage else ""):
         check(entry)
-        if entry.storage:
-            check_expansion(entry, entry.nbytes, entry.storage.nbytes)
+        check_expanded(entry)
 
 
 def _is_one_place(a: Entry, b: Entry) -> bool:
@@ -127,6 +126,5 @@ def _is_same(a: Entry, b: Entry) -> bool:
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return False
     for entry in (a, b):
-        if entry.storage:
-            check_expansion(entry, entry.nbytes, entry.storage.nbytes)
+        check_expanded(entry)
     return read_content(a) == read_content(b)

@@ -7,8 +7,7 @@ from paramctl import arrays
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.errors import ParamctlError
 from paramctl.groups import Groups
-from paramctl.passes import Progress, find_all
-from paramctl.slices import check_expansion
+from paramctl.passes import Progress, check_expanded, find_all
 from paramctl.stats.moments import Moments
 from paramctl.stats.quantiles import find_quantiles
 
@@ -81,7 +80,7 @@ def _why_not(entry: Entry) -> str:
     """Say why an entry has no numbers to measure, "" if it has."""
     try:
         arrays.check(entry)
-        check_expansion(entry, entry.nbytes, entry.storage.nbytes if entry.storage else 0)
+        check_expanded(entry)
         is_complex = arrays.value_type(entry).kind == "c"
     except ParamctlError as error:
         return error.what.removeprefix(f"'{entry.name}' ").removeprefix(f"'{entry.name}': ")

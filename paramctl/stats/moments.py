@@ -52,12 +52,12 @@ class Moments:
         """Finite values that stand for all, evenly taken."""
         return np.concatenate(self._samples) if self._samples else np.empty(0)
 
+    @np.errstate(over="ignore", invalid="ignore")  # squares beyond 10^308, infinities of both signs
     def add(self, *blocks: Array) -> None:
         """Look at a block."""
         (block,) = blocks
         values = block.astype(np.float64)
-        with np.errstate(invalid="ignore"):  # infinities of either sign come to NaN
-            total = float(values.sum())
+        total = float(values.sum())
         if not isfinite(total):
             block, values = self._without_others(block, values)
             total = float(values.sum())
@@ -65,8 +65,7 @@ class Moments:
             return
         mean = total / values.size
         values -= mean
-        with np.errstate(over="ignore"):  # squares of what is beyond 10^154 are infinite
-            values *= values  # no dot product: BLAS has threads of its own, in the way of ours
+        values *= values  # no dot product: BLAS has threads of its own, in the way of ours
         self._join(values.size, mean, float(values.sum()))
         self._stretch(block.min().item(), block.max().item())
         self.zeros += int(np.count_nonzero(block == 0))

@@ -19,5 +19,4 @@ class RealMoments(Moments):
 
     def add(self, *blocks: Array) -> None:
         """Look at a block."""
-        with np.errstate(over="ignore", invalid="ignore"):  # squares of the largest values
-            super().add(*(as_real(block) if block.dtype.kind == "c" else block for block in blocks))
+        super().add(*(as_real(block) if block.dtype.kind == "c" else block for block in blocks))

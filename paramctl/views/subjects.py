@@ -7,6 +7,7 @@ from paramctl.addresses import Match
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.errors import LimitError, MalformedError, ParamctlError, UsageError
 from paramctl.groups import Groups
+from paramctl.passes import check_expanded
 from paramctl.views.shown import Shown, refusal
 from paramctl.views.values import format_index
 
@@ -77,6 +78,7 @@ def _refusal(shown: Shown, check: Check) -> Refused | None:
         layout = shown.entry.layout
         return UsageError(f"'{shown.entry.name}' is {layout}: it is no single array")
     try:
+        check_expanded(shown.part)
         check(shown.part)
     except (UsageError, LimitError) as error:
         return error
