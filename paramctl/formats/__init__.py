@@ -7,7 +7,7 @@ from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, UsageError, blaming
-from paramctl.formats.sniffing import find_reader
+from paramctl.formats.registry import find_reader
 from paramctl.layer_types import resolve_types
 from paramctl.models.spec import KEY
 from paramctl.sources import Source, open_path

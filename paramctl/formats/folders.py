@@ -1,18 +1,22 @@
-"""Find the model in a folder, by the names that Hugging Face's libraries give it."""
+"""Find the model in a folder, by the names that libraries give it."""
 
 import os
+from fnmatch import fnmatchcase
 
 from paramctl.errors import FileError, MalformedError
 
-KNOWN_NAMES = (
-    "model.safetensors.index.json",
-    "model.safetensors",
-    "pytorch_model.bin.index.json",
-    "pytorch_model.bin",
-)
 CONFIG = "config.json"
-INDEX_SUFFIX = ".index.json"
-MODEL_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+LAYOUTS = (
+    ("model.safetensors.index.json",),
+    ("model.safetensors",),
+    ("pytorch_model.bin.index.json",),
+    ("pytorch_model.bin",),
+    (".metadata",),
+    ("*.index.json",),
+    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt"),
+    (CONFIG,),
+)
+"""The patterns of the file to read, the surest first: the first row that names a file decides."""
 
 
 def find_model_file(folder: str) -> str:
@@ -22,20 +26,16 @@ def find_model_file(folder: str) -> str:
 
     Raises:
         FileError: the folder cannot be read.
-        MalformedError: it holds no model, or several and none of a known name.
+        MalformedError: it holds no model, or several that one row names.
     """
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise FileError.from_os(error, folder) from error
-    known = [name for name in KNOWN_NAMES if name in names]
-    if known:
-        return os.path.join(folder, known[0])
-    if ".metadata" in names:
+    found = ([n for n in names if _is_one_of(n, patterns)] for patterns in LAYOUTS)
+    models = next(filter(None, found), [])
+    if models == [".metadata"]:
         raise MalformedError("a folder of torch.distributed.checkpoint, not read", file=folder)
-    models = [name for name in names if name.endswith(INDEX_SUFFIX)]
-    models = models or [name for name in names if name.endswith(MODEL_SUFFIXES)]
-    models = models or [name for name in names if name == CONFIG]
     if not models:
         raise MalformedError("a folder without a model", file=folder, hint="name the file itself")
     if len(models) > 1:
@@ -44,3 +44,7 @@ def find_model_file(folder: str) -> str:
             f"a folder with several models: {listed}", file=folder, hint="name one"
         )
     return os.path.join(folder, models[0])
+
+
+def _is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -9,7 +9,7 @@ from typing import Any
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, blaming
-from paramctl.formats.sniffing import find_reader
+from paramctl.formats.registry import find_reader
 from paramctl.formats.strict_json import load_json
 from paramctl.sources import FileSource, Source
 from paramctl.ties import resolve_declared

@@ -1,27 +1,19 @@
-"""Tell a format by its first bytes."""
+"""What tells a file's format: its first bytes, a text's keys, the first member of a zip archive."""
 
 import re
-from collections.abc import Callable
-from importlib import import_module
+from functools import cached_property
 
-from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError
 from paramctl.sources import Source
 
-Reader = Callable[[Source, ReadOptions], Checkpoint]
-
 HEAD_BYTES = 512
-TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
 ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 PICKLE = b"\x80"  # the PROTO opcode, with which every pickle since protocol 2 begins
 TAR_MAGIC = slice(257, 262)
-YAML_SUFFIXES = (".yaml", ".yml")  # of a text that has no key of a spec, but was to be one
 MAX_TEXT = 1 << 20  # bytes of a text in which its keys are looked for
 
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]{8}|[\t\n\r -~]{0,7}\Z")
-_INDEX = re.compile(rb'"weight_map"\s*:')
-_CONFIG = re.compile(rb'"(?:model_type|architectures)"\s*:')
-_SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
+_NAME_BYTES, _NAME = slice(26, 28), 30  # of a zip member: where its length stands, and the name
 
 UNREAD = (
     (b"GGUF", "a GGUF file"),
@@ -38,84 +30,83 @@ UNREAD = (
 )
 
 
-def find_reader(source: Source) -> Reader:
-    """Return the reader of the format that `source` is in.
+class Opening:
+    """What a file begins with; `head` is its first bytes, 512 where it has so many."""
 
-    Raises:
-        MalformedError: it is empty, in no format that paramctl reads, or in two at once.
-    """
-    if not source.size and not source.name.endswith(YAML_SUFFIXES):
-        raise MalformedError("file is empty")
-    head = source.read(0, min(HEAD_BYTES, source.size))
-    name = _identify(source, head)
-    if name is None:
-        raise MalformedError(_describe_unknown(head))
-    if name != "torch.zip":
-        _refuse_hidden_zip(source, name)
-    elif head[TAR_MAGIC] == b"ustar":
-        raise MalformedError("ambiguous: both a zip and a tar archive")
-    reader: Reader = import_module(f"paramctl.formats.{name}").read
-    return reader
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.head = source.read(0, min(HEAD_BYTES, source.size))
 
+    @property
+    def is_zip(self) -> bool:
+        """Whether a zip archive begins here, and no safetensors file with a header of 67 MB."""
+        return self.head.startswith(ZIP_HEADER) and self.head[8:9] != b"{"
 
-def _identify(source: Source, head: bytes) -> str | None:
-    if head.startswith(ZIP_HEADER) and head[8:9] != b"{":
-        return "torch.zip"
-    if head.startswith(TORCH_MAGIC):
-        return "torch.legacy"
-    if name := _identify_text(source, head):
-        return name
-    if head[8:9] == b"{":
-        return "safetensors"
-    if source.name.endswith(YAML_SUFFIXES) and not _has_known_magic(head):
-        return "spec"
-    return "safetensors" if _may_be_cut_header(source, head) else None
+    @cached_property
+    def first_member(self) -> str:
+        """The name of the first member of a zip archive; "" where it is none."""
+        if not self.is_zip:
+            return ""
+        length = int.from_bytes(self.head[_NAME_BYTES], "little")
+        left = max(self.source.size - _NAME, 0)
+        name = self.source.read(min(_NAME, self.source.size), min(length, left))
+        return name.decode("utf-8", "replace")
 
+    @cached_property
+    def text(self) -> bytes:
+        """The first MB of a text, b"" of anything else; a safetensors header's length is none."""
+        if not _TEXT.match(self.head) or self.is_unread:
+            return b""
+        return self.source.read(0, min(MAX_TEXT, self.source.size))
 
-def _identify_text(source: Source, head: bytes) -> str | None:
-    """Tell JSON and YAML by their keys; the length of a safetensors header is no text."""
-    if not _TEXT.match(head) or _has_known_magic(head):
-        return None
-    text = source.read(0, min(MAX_TEXT, source.size))
-    is_json = head.lstrip().startswith(b"{")
-    if is_json and not _INDEX.search(text) and _CONFIG.search(text):
-        return "huggingface"
-    if _SPEC.search(text):
-        return "spec"
-    return "sharded" if is_json else None
+    @property
+    def is_json(self) -> bool:
+        """Whether it is a text that is to be a JSON object."""
+        return self.text.lstrip().startswith(b"{")
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether it is in a format that is known, and not read."""
+        return any(self.head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
 
-def _has_known_magic(head: bytes) -> bool:
-    return any(head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
+    @property
+    def may_be_cut_header(self) -> bool:
+        """Whether this looks like a safetensors length with a broken header."""
+        head = self.head
+        return (
+            not self.is_unread
+            and head[:1] != PICKLE
+            and (self.source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
+        )
 
+    def check_unambiguous(self, name: str) -> None:
+        """Make sure that no other reader would take the file for an archive.
 
-def _may_be_cut_header(source: Source, head: bytes) -> bool:
-    """Whether this looks like a safetensors length with a broken header: worth its own error."""
-    return (
-        not _has_known_magic(head)
-        and head[:1] != PICKLE
-        and (source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
-    )
+        Raises:
+            MalformedError: it is a tar archive, or for a zip reader, which looks from the end, one.
+        """
+        if self.is_zip:
+            if self.head[TAR_MAGIC] == b"ustar":
+                raise MalformedError("ambiguous: both a zip and a tar archive")
+            return
+        nbytes = min(self.source.size, ZIP_END_BYTES)
+        tail = self.source.read(self.source.size - nbytes, nbytes)
+        if tail.startswith(ZIP_END) and tail.endswith(b"\0\0"):
+            raise MalformedError(
+                f"ambiguous: both a {name.replace('.', ' ')} file and a zip archive"
+            )
 
-
-def _refuse_hidden_zip(source: Source, name: str) -> None:
-    """Refuse a file that a zip reader, which looks from the end, would take for an archive."""
-    tail = source.read(
-        source.size - min(source.size, ZIP_END_BYTES), min(source.size, ZIP_END_BYTES)
-    )
-    if tail.startswith(ZIP_END) and tail.endswith(b"\0\0"):
-        raise MalformedError(f"ambiguous: both a {name.replace('.', ' ')} file and a zip archive")
-
-
-def _describe_unknown(head: bytes) -> str:
-    for magic, description in UNREAD:
-        if head.lower().startswith(magic.lower()):
-            return f"this is {description}" if ":" in description else f"not read: {description}"
-    if head[TAR_MAGIC] == b"ustar":
-        return "not read: a tar archive (torch before 0.1.10, or a package)"
-    if head[:1] == PICKLE:
-        return "a pickle, but not a torch checkpoint"
-    return (
-        "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, "
-        "a spec, a config.json)"
-    )
+    def describe_unknown(self) -> str:
+        """Say what it is, where it is in no format that is read."""
+        for magic, description in UNREAD:
+            if self.head.lower().startswith(magic.lower()):
+                told = "this is" if ":" in description else "not read:"
+                return f"{told} {description}"
+        if self.head[TAR_MAGIC] == b"ustar":
+            return "not read: a tar archive (torch before 0.1.10, or a package)"
+        if self.head[:1] == PICKLE:
+            return "a pickle, but not a torch checkpoint"
+        return (
+            "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, "
+            "a spec, a config.json)"
+        )

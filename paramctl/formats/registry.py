@@ -1,0 +1,87 @@
+"""The formats that are read, and which of them a file is in."""
+
+import re
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import NamedTuple
+
+from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.errors import MalformedError
+from paramctl.formats.sniffing import Opening
+from paramctl.sources import Source
+
+Reader = Callable[[Source, ReadOptions], Checkpoint]
+
+TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
+YAML_SUFFIXES = (".yaml", ".yml")
+
+_INDEX = re.compile(rb'"weight_map"\s*:')
+_CONFIG = re.compile(rb'"(?:model_type|architectures)"\s*:')
+_SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
+
+
+class Format(NamedTuple):
+    """A format: the module in `paramctl.formats` whose `read` reads it, and how it is told."""
+
+    module: str
+    sniffs: Callable[[Opening], object]
+
+
+FORMATS = (
+    Format("torch.zip", lambda file: "/" in file.first_member),
+    Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
+    Format(
+        "huggingface",
+        lambda file: file.is_json and _CONFIG.search(file.text) and not _INDEX.search(file.text),
+    ),
+    Format("spec", lambda file: _SPEC.search(file.text)),
+    Format("sharded", lambda file: file.is_json),
+    Format("safetensors", lambda file: file.head[8:9] == b"{"),
+)
+"""The first that knows a file reads it."""
+
+GUESSES = (
+    Format("torch.zip", lambda file: file.is_zip),
+    Format("spec", lambda file: _is_named_yaml(file.source) and not file.is_unread),
+    Format("safetensors", lambda file: file.may_be_cut_header),
+)
+"""Of a file that nobody knows: the reader that says best what is wrong with it."""
+
+
+def find_reader(source: Source) -> Reader:
+    """Return the reader of the format that `source` is in.
+
+    Raises:
+        MalformedError: it is empty, in no format that paramctl reads, or in two at once.
+        UsageError: a package that offers a format is broken.
+    """
+    if not source.size and not _is_named_yaml(source):
+        raise MalformedError("file is empty")
+    file = Opening(source)
+    name, reader = _find_own(FORMATS, file) or _find_offered(file) or _guess(file)
+    file.check_unambiguous(name)
+    return reader
+
+
+def _find_own(formats: Iterable[Format], file: Opening) -> tuple[str, Reader] | None:
+    for name, sniffs in formats:
+        if sniffs(file):
+            return name, import_module(f"paramctl.formats.{name}").read
+    return None
+
+
+def _find_offered(file: Opening) -> tuple[str, Reader] | None:
+    from paramctl.formats.plugins import find_plugin  # noqa: PLC0415 (seldom needed)
+
+    return find_plugin(file.head)
+
+
+def _guess(file: Opening) -> tuple[str, Reader]:
+    found = _find_own(GUESSES, file)
+    if found is None:
+        raise MalformedError(file.describe_unknown())
+    return found
+
+
+def _is_named_yaml(source: Source) -> bool:
+    return source.name.endswith(YAML_SUFFIXES)
