@@ -56,6 +56,21 @@ class Source(ABC):
         """Return the source that holds the bytes from `offset` on as they are, and where."""
         return self, offset
 
+    def beside(
+        self,
+        name: str,  # noqa: ARG002 (of those that have a folder)
+        *,
+        follow: bool = True,  # noqa: ARG002 (the same)
+    ) -> "Source | None":
+        """Return the file of this name in the same folder; None where there is none.
+
+        Raises:
+            FileError: it cannot be opened, or there is no folder.
+        """
+        raise FileError(
+            "the files that it names lie beside it, in no folder here", hint="name the file itself"
+        )
+
     def release(self) -> None:  # noqa: B027 (most sources hold nothing)
         """Let go of descriptors and caches until bytes are asked for again."""
 
@@ -112,6 +127,13 @@ class FileSource(Source):
                 descriptor, self._descriptor = self._descriptor, CLOSED
                 with suppress(OSError):  # nothing was written through it
                     os.close(descriptor)
+
+    def beside(self, name: str, *, follow: bool = True) -> Source | None:
+        """Return the file of this name in the same folder; a symbolic link only if `follow`."""
+        if not self.path:
+            return super().beside(name)
+        path = os.path.join(os.path.dirname(self.path), name)
+        return FileSource(path, follow=follow) if os.path.lexists(path) else None
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """Find the model in a folder, by the names that libraries give it."""
 
 import os
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from paramctl.errors import FileError, MalformedError
@@ -22,16 +23,26 @@ LAYOUTS = (
 def find_model_file(folder: str) -> str:
     """Return the path of the one model in `folder`: an index before the files it names.
 
+    Raises:
+        FileError: the folder cannot be read.
+        MalformedError: as `choose_model_file`.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise FileError.from_os(error, folder) from error
+    return os.path.join(folder, choose_model_file(names, folder))
+
+
+def choose_model_file(listed: Iterable[str], folder: str) -> str:
+    """Return the one of the names listed in `folder` that is its model's.
+
     Where there are no weights, it is the config that says which they would be.
 
     Raises:
-        FileError: the folder cannot be read.
         MalformedError: it holds no model, or several that one row names.
     """
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise FileError.from_os(error, folder) from error
+    names = sorted(listed)
     found = ([n for n in names if _is_one_of(n, patterns)] for patterns in LAYOUTS)
     models = next(filter(None, found), [])
     if models == [".metadata"]:
@@ -39,11 +50,9 @@ def find_model_file(folder: str) -> str:
     if not models:
         raise MalformedError("a folder without a model", file=folder, hint="name the file itself")
     if len(models) > 1:
-        listed = ", ".join(models[:5])
-        raise MalformedError(
-            f"a folder with several models: {listed}", file=folder, hint="name one"
-        )
-    return os.path.join(folder, models[0])
+        few = ", ".join(models[:5])
+        raise MalformedError(f"a folder with several models: {few}", file=folder, hint="name one")
+    return models[0]
 
 
 def _is_one_of(name: str, patterns: tuple[str, ...]) -> bool:

@@ -3,15 +3,14 @@
 Source: huggingface_hub's `save_torch_state_dict`, `model.safetensors.index.json`.
 """
 
-import os
 from typing import Any
 
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
 from paramctl.dtypes import UNKNOWN
-from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, blaming
+from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
 from paramctl.formats.registry import find_reader
 from paramctl.formats.strict_json import load_json
-from paramctl.sources import FileSource, Source
+from paramctl.sources import Source
 from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
@@ -34,10 +33,6 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         )
     index = load_json(source.read(0, source.size), "index")
     weight_map = _weight_map(index)
-    if not isinstance(source, FileSource) or not source.path:
-        raise FileError(
-            "an index on standard input", hint="name the file: its shards lie beside it"
-        )
     shards: dict[str, list[str]] = {}
     for name, shard in weight_map.items():
         shards.setdefault(shard, []).append(name)
@@ -48,8 +43,9 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     )
     complaints: list[str] = []
     for shard, names in shards.items():
-        path = os.path.join(os.path.dirname(source.path), shard)
-        complaints += _add_shard(checkpoint, path, names, options)
+        complaints += _add_shard(
+            checkpoint, shard, source.beside(shard, follow=options.follow), names, options
+        )
     complaints += _unlisted(checkpoint, weight_map)
     checkpoint.complaints = _shorten(complaints)
     checkpoint.missing = {
@@ -85,26 +81,28 @@ def _metadata(index: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_shard(
-    checkpoint: Checkpoint, path: str, names: list[str], options: ReadOptions
+    checkpoint: Checkpoint,
+    file: str,
+    source: Source | None,
+    names: list[str],
+    options: ReadOptions,
 ) -> list[str]:
     """Add one file's tensors; return what is wrong: the index looks for `names` in it."""
-    file = os.path.basename(path)
-    if not os.path.lexists(path):
+    if source is None:
         checkpoint.missing |= dict.fromkeys(names, f"{file} is not there; put it beside the index")
         return [f"{file} is missing"]
-    held = _read_shard(checkpoint, path, options)
+    held = _read_shard(checkpoint, source, options)
     for name, entry in held.items():
         if name in checkpoint.entries:
-            raise MalformedError(f"tensor '{name}' is in two of the files", file=path)
+            raise MalformedError(f"tensor '{name}' is in two of the files", file=source.name)
         checkpoint.entries[name] = entry
     absent = [name for name in names if name not in held]
     checkpoint.missing |= dict.fromkeys(absent, f"{file} does not hold it, whatever the index says")
     return [f"'{name}' is not in {file}" for name in absent]
 
 
-def _read_shard(checkpoint: Checkpoint, path: str, options: ReadOptions) -> dict[str, Entry]:
-    with blaming(path):
-        source = FileSource(path, follow=options.follow)
+def _read_shard(checkpoint: Checkpoint, source: Source, options: ReadOptions) -> dict[str, Entry]:
+    with blaming(source.name):
         reader = find_reader(source)
         if reader is read:
             raise MalformedError("an index that the index names as one of its files")
