@@ -15,6 +15,7 @@ from paramctl.init.seeds import check_seed, fresh_seed
 
 if TYPE_CHECKING:
     from paramctl.check.findings import Finding
+    from paramctl.edits.origins import Prefer
 
 DEFAULT = ReadOptions()
 
@@ -79,6 +80,18 @@ class Model(Checkpoint):
         from paramctl.edits.tying import untie  # noqa: PLC0415 (rarely needed)
 
         return untie(self, addresses)
+
+    def merge(self, *others: Checkpoint, prefer: "Prefer | None" = None) -> Self:
+        """Take the parameters of other models in; `prefer` whose, where several have one name.
+
+        Raises:
+            UsageError: names collide, what they stand for is not the same, and nothing is
+                preferred.
+        """
+        from paramctl.edits.merging import merge  # noqa: PLC0415 (loads numpy)
+        from paramctl.edits.origins import find_origins  # noqa: PLC0415 (the same)
+
+        return merge(self, find_origins((self, *others), prefer))
 
     def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.

@@ -1,6 +1,7 @@
 """Which model the user means: the first argument, standard input, or $PARAMCTL_MODEL."""
 
 import os
+from collections.abc import Sequence
 
 from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, ReadOptions
@@ -53,6 +54,18 @@ def open_named(environment: Environment, name: str, reading: Reading) -> Checkpo
     checkpoint = _open_named(environment, name, reading.options)
     _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
     return checkpoint
+
+
+def open_all(environment: Environment, names: Sequence[str], reading: Reading) -> list[Checkpoint]:
+    """Open several models.
+
+    Raises:
+        UsageError: more than one of them is standard input.
+        ParamctlError: as `open_model`.
+    """
+    if names.count(STDIN_ARGUMENT) > 1:
+        raise UsageError("standard input holds one model", hint="name files for the others")
+    return [open_named(environment, name, reading) for name in names]
 
 
 def _open_named(environment: Environment, name: str, options: ReadOptions) -> Checkpoint:

@@ -40,6 +40,7 @@ VERBS = {
     "set": Verb("Change", "Change values: '0.weight += 1' '*.bias = 0'."),
     "tie": Verb("Change", "Make layers or parameters one."),
     "untie": Verb("Change", "Give tied parameters values of their own."),
+    "merge": Verb("Change", "Put the parameters of several models into one."),
     "schemes": Verb("Look", "List the schemes that init knows, or explain one."),
     "schema": Verb("Shell", "Print the JSON Schema of specs, for editors."),
     "completion": Verb("Shell", "Print what makes a shell complete verbs, options and names."),

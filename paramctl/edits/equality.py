@@ -1,12 +1,14 @@
 """Parameters that hold the same bytes, found by their digests."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.contents import Content, read_content
 from paramctl.groups import Groups
+from paramctl.passes import check_expanded
 
 THREADS = 4
 
@@ -44,3 +46,22 @@ def find_equal(checkpoint: Checkpoint, names: Collection[str]) -> Equals:
         [names for content, names in several.items() if not content.is_constant],
         [names for content, names in several.items() if content.is_constant],
     )
+
+
+def are_equal(entries: Sequence[Entry]) -> bool:
+    """Whether parameters are of one dtype and shape and equal byte for byte.
+
+    Raises:
+        ParamctlError: the values of one cannot be read.
+    """
+    if len({(entry.dtype, entry.shape) for entry in entries}) > 1:
+        return False
+    if any(entry.layout not in ARRAYS for entry in entries):
+        return False
+    with ThreadPoolExecutor(THREADS) as pool:
+        return len(set(pool.map(_read_plain, entries))) == 1
+
+
+def _read_plain(entry: Entry) -> Content:
+    check_expanded(entry)
+    return read_content(entry)
