@@ -23,14 +23,16 @@ class Source(ABC):
     """Random access to `size` bytes, from any thread; `name` is what messages call it.
 
     `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
-    they are quickest read in order. `identity` tells its file from any other, and from the same one
-    before it was written to; () where there is none.
+    they are quickest read in order, `block` how many elements at least are best computed together.
+    `identity` tells its file from any other, and from the same one before it was written to; ()
+    where there is none.
     """
 
     name: str
     size: int
     whole: bool = False
     sequential: bool = False
+    block: int = 0
     identity: tuple[int, ...] = ()
 
     def read(self, offset: int, length: int) -> bytes:

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from paramctl.checkpoint import Entry
+from paramctl.init.cores import FEW_CORES
 from paramctl.init.distributions import Distribution
 from paramctl.init.streams import Stream
 from paramctl.narrowing import narrow
 from paramctl.sources import Source
 
 _whole = Lock()  # one at a time: LAPACK has threads of its own, which get in one another's way
-PART = 1 << 18  # elements that are drawn and narrowed at a time: they stay in the cache
+_device = Lock()  # one at a time: a device takes its memory for each
+PART = 1 << (18 if FEW_CORES else 20)  # elements that are drawn and narrowed at a time
 
 
 class Filled(Source):
@@ -33,6 +35,8 @@ class Filled(Source):
         self.name = entry.name
         self.size = entry.nbytes
         self.whole = not distribution.is_blockwise
+        if stream.device != "cpu":
+            self.block = stream.chunk
         self._entry = entry
         self._distribution = distribution
         self._stream = stream
@@ -76,16 +80,20 @@ class Filled(Source):
 
     def _stored(self, start: int, count: int) -> bytes:
         """Return the bytes of some elements, all of them in memory at once."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is infinite
-            values = self._distribution.sample(self._stream, start, count)
         if self._stream.device != "cpu":
-            return _narrow_tensor(values, self._entry.dtype.name)
-        return narrow(values, self._entry.dtype).tobytes()
+            with _device:
+                tensor = _narrow_tensor(self._sample(start, count), self._entry.dtype.name)
+            values: bytes = tensor.cpu().numpy().tobytes()
+            return values
+        return narrow(self._sample(start, count), self._entry.dtype).tobytes()
+
+    def _sample(self, start: int, count: int) -> Any:
+        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is infinite
+            return self._distribution.sample(self._stream, start, count)
 
 
-def _narrow_tensor(values: Any, dtype: str) -> bytes:
-    """Return the bytes of a torch tensor's values in another type; the device does the rounding."""
+def _narrow_tensor(values: Any, dtype: str) -> Any:
+    """Return a torch tensor's values in another type, as bytes; the device does the rounding."""
     import torch  # noqa: PLC0415 (only devices other than the CPU need it)
 
-    narrowed: torch.Tensor = values.to(getattr(torch, dtype)).view(torch.uint8)
-    return narrowed.cpu().numpy().tobytes()
+    return values.to(getattr(torch, dtype)).view(torch.uint8)

@@ -16,11 +16,12 @@ third word; every word of the far tail).
 
 from collections.abc import Sequence
 
+from paramctl.init.cores import FEW_CORES
 from paramctl.init.namespaces import Array, convert, namespace
 
 SCRATCH = 4  # float32 arrays of the size of their own that the functions here work in
 
-STEP = 1 << 16  # normals whose centre is worked on at a time: more leave a core's cache
+STEP = 1 << (16 if FEW_CORES else 20)  # normals whose centre is worked on at a time
 SPLIT = 55 / 64  # of u^2, u = 2 p - 1: the tails lie beyond
 BASE = 1.75  # not far from z / u in the centre, nor from z near it: the rest needs fewer bits
 CENTRE_ABOVE = (-6.5936375, 22.14551, -11.717896, 0.5856005, 0.18412927)

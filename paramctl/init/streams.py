@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from paramctl.init import philox
+from paramctl.init.cores import FEW_CORES
 from paramctl.init.namespaces import Array
 
-CHUNK = 1 << 18  # words worked on at a time: more leave the cache, fewer wait for Python's lock
-DEVICE_CHUNK = 1 << 22  # the same on other devices, where it is the calls that cost
+CHUNK = 1 << (18 if FEW_CORES else 20)  # words worked on at a time
+DEVICE_CHUNK = 1 << 24  # the same on other devices, where it is the calls that cost
 
 
 class Stream(NamedTuple):
@@ -79,9 +80,12 @@ class Stream(NamedTuple):
     def scratch(self, rows: int) -> Array:
         """Return arrays of a chunk's size to work in: this thread's, whatever is left in them.
 
-        Fresh memory would cost more than the arithmetic: the system clears every page of it.
+        Fresh memory would cost more than the arithmetic: the system clears every page of it. On a
+        device torch keeps what is freed, and the arrays of many threads would fill it.
         """
-        key = (rows, self.chunk, self.device)
+        if self.device != "cpu":
+            return self.empty(rows, self.chunk)
+        key = (rows, self.chunk)
         if key not in _scratch.arrays:
             _scratch.arrays[key] = self.empty(rows, self.chunk)
         return _scratch.arrays[key]
@@ -95,7 +99,7 @@ class _Scratch(local):
     """The arrays that a thread works in."""
 
     def __init__(self) -> None:
-        self.arrays: dict[tuple[int, int, str], Array] = {}
+        self.arrays: dict[tuple[int, int], Array] = {}
 
 
 _scratch = _Scratch()

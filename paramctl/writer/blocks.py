@@ -148,7 +148,7 @@ def _cut(piece: Piece) -> Iterator[Piece]:
     if piece.source.whole:
         yield piece
     elif isinstance(piece, Span):
-        yield from _cut_span(piece, ELEMENTS * piece.bits // 8)
+        yield from _cut_span(piece, max(ELEMENTS, piece.source.block) * piece.bits // 8)
     else:
         for part in split(piece.entry, PICKED_BYTES * 8 // piece.entry.dtype.bits):
             yield Picked(piece.source, part)
