@@ -12,7 +12,7 @@ from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
 
 MODEL_SUFFIXES = (
-    *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz"),
+    *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz", ".msgpack"),
     *(".yaml", ".yml"),
 )
 STDIN_ARGUMENT, STDIN_NAME = "-", "<stdin>"

@@ -14,7 +14,7 @@ from paramctl.sources import Source, open_path
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
-NESTED = ("torch zip", "torch legacy")  # formats whose files hold parts by keys
+NESTED = ("torch zip", "torch legacy", "flax msgpack")  # formats whose files hold parts by keys
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Checkpoint:

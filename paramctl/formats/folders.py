@@ -14,7 +14,7 @@ LAYOUTS = (
     ("pytorch_model.bin",),
     (".metadata",),
     ("*.index.json",),
-    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt"),
+    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack"),
     (CONFIG,),
 )
 """The patterns of the file to read, the surest first: the first row that names a file decides."""

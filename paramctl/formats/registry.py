@@ -18,6 +18,10 @@ YAML_SUFFIXES = (".yaml", ".yml")
 _INDEX = re.compile(rb'"weight_map"\s*:')
 _CONFIG = re.compile(rb'"(?:model_type|architectures)"\s*:')
 _SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
+_FLAX = re.compile(
+    rb"\x80\Z|(?:[\x81-\x8f]|\xde..|\xdf\0...)(?:[\xa1-\xbf]|\xd9.)[^\0-\x1f]", re.DOTALL
+)
+"""A map with a text as its first key, or an empty one."""
 
 
 class Format(NamedTuple):
@@ -30,6 +34,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("torch.zip", lambda file: "/" in file.first_member),
     Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
+    Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),
     Format(
         "huggingface",
         lambda file: file.is_json and _CONFIG.search(file.text) and not _INDEX.search(file.text),

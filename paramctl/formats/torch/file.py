@@ -16,6 +16,8 @@ from paramctl.ties import resolve_shared
 FREE_VISITS = 50_000  # of a tree's values
 VISITS_PER_BYTE = 3  # of its pickle: a value takes a byte and is looked at once or twice
 
+Finder = Callable[[Tree], Found]
+
 
 def read_whole_pickle(data: bytes, storage: Callable[[object], object]) -> Pickle:
     """Read the one pickle that must fill `data`; `storage` resolves torch's persistent ids.
@@ -34,7 +36,12 @@ def read_whole_pickle(data: bytes, storage: Callable[[object], object]) -> Pickl
 
 def make_tree(pickle: Pickle) -> Tree:
     """Return the values of a pickle, to be looked at as often as its size allows."""
-    return Tree(pickle.value, FREE_VISITS + VISITS_PER_BYTE * pickle.end)
+    return grow_tree(pickle.value, pickle.end)
+
+
+def grow_tree(root: object, nbytes: int) -> Tree:
+    """Return the values that `nbytes` describe, to be looked at as often as that allows."""
+    return Tree(root, FREE_VISITS + VISITS_PER_BYTE * nbytes)
 
 
 def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> Checkpoint:
@@ -44,20 +51,32 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
         MalformedError: there are no tensors, or two of one name.
         AddressError: the options' key is not there, or there are no tensors.
     """
-    tree = make_tree(pickle)
     checkpoint.foreign = foreign_globals(pickle)
-    found = _find(tree, options)
-    add_found(checkpoint, tree, found.part)
-    checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
+    found = list_tree(checkpoint, make_tree(pickle), options)
     if is_module(found.part):
         checkpoint.outline = partial(_outline, pickle, found.part)
+    return checkpoint
+
+
+def list_tree(
+    checkpoint: Checkpoint, tree: Tree, options: ReadOptions, find: Finder = find_model
+) -> Found:
+    """Fill the checkpoint with what `find` takes for the model, or what the options ask for.
+
+    Raises:
+        MalformedError: there are no tensors, or two of one name.
+        AddressError: the options' key is not there, or there are no tensors.
+    """
+    found = _find(tree, options, find)
+    add_found(checkpoint, tree, found.part)
+    checkpoint.holds = ", ".join(filter(None, (found.path, _kind(checkpoint, found))))
     may_be_empty = is_module(found.part) or (isinstance(found.part, Dict) and not options.key)
     if not checkpoint.entries and not may_be_empty:
         raise _no_tensors(checkpoint.file, options.key)
     checkpoint.others = {key: tree.describe(value) for key, value in found.beside.items()}
     checkpoint.metadata = _tell_all(tree) if options.nested else _tell_plain(tree, found)
     resolve_shared(checkpoint)
-    return checkpoint
+    return found
 
 
 def _outline(pickle: Pickle, module: object) -> Outline:
@@ -66,10 +85,10 @@ def _outline(pickle: Pickle, module: object) -> Outline:
     return outline_pickle(make_tree(pickle), module)
 
 
-def _find(tree: Tree, options: ReadOptions) -> Found:
+def _find(tree: Tree, options: ReadOptions, find: Finder) -> Found:
     if options.key:
         return find_part(tree, options.key)
-    return find_all(tree) if options.everything else find_model(tree)
+    return find_all(tree) if options.everything else find(tree)
 
 
 def _tell_plain(tree: Tree, found: Found) -> dict[str, Any]:

@@ -98,6 +98,20 @@ def find_model(tree: Tree) -> Found:
     return Found(path, node, beside)
 
 
+def find_weights(tree: Tree) -> Found:
+    """Return all but what training keeps for itself: the names are those of the whole file.
+
+    Beside an optimizer's state a scalar is a count of steps.
+    """
+    parts = tree.root.strings() if isinstance(tree.root, Dict) else Parts()
+    kept = _keep(tree, parts)
+    if len(kept) < len(parts):
+        kept = {key: value for key, value in kept.items() if not _is_scalar(value)}
+    left_out = parts.keys() - kept.keys()
+    part = _pruned(tree.root, left_out) if isinstance(tree.root, Dict) else tree.root
+    return Found("", part, _plain(tree, parts, left_out))
+
+
 def _known_key(tree: Tree, parts: Parts) -> str | None:
     known = (key for key in MODEL_KEYS if isinstance(parts.get(key), (Dict, Object)))
     return next((key for key in known if tree.holds_tensors(parts[key])), None)
@@ -145,7 +159,11 @@ def _is_container(value: object) -> bool:
 
 def _is_part(tree: Tree, value: object) -> bool:
     """Whether a value may be the model or a part of it: a scalar is a count of training's."""
-    return bool(value.shape) if isinstance(value, Entry) else tree.holds_tensors(value)
+    return tree.holds_tensors(value) and not _is_scalar(value)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, Entry) and not value.shape
 
 
 def _plain(tree: Tree, parts: Parts, left_out: Collection[str] = ()) -> Parts:
