@@ -159,6 +159,11 @@ class Resolver:
         return {name: place for place, name in enumerate(self.names)}
 
 
+def unescape(text: str) -> str:
+    """Return a name that is typed as a listing shows it."""
+    return _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), text)
+
+
 def _look_up(find: Callable[[str], list[Found]], address: str) -> list[Found]:
     """Find what an address names as it is, else what it names with its escapes read."""
     if not address:
@@ -166,7 +171,7 @@ def _look_up(find: Callable[[str], list[Found]], address: str) -> list[Found]:
     try:
         return find(address)
     except AddressError:
-        plain = _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), address)
+        plain = unescape(address)
         if plain != address:
             with suppress(AddressError):
                 return find(plain)

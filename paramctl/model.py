@@ -4,6 +4,7 @@ paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetenso
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -92,6 +93,21 @@ class Model(Checkpoint):
         from paramctl.edits.origins import find_origins  # noqa: PLC0415 (the same)
 
         return merge(self, find_origins((self, *others), prefer))
+
+    def rename(self, *rules: str | Mapping[str, str]) -> Self:
+        r"""Rename layers and parameters by rules, each given what the one before left.
+
+        A rule is text, `s/^module\.//` or `h.{i}.attn -> layers.{i}.attention`, or a mapping, old
+        name -> new name, whose names are all those before it is applied.
+
+        Raises:
+            UsageError: a rule does not parse or fits no name, or two names would become one.
+        """
+        from paramctl.edits.renaming import rename  # noqa: PLC0415 (rarely needed)
+        from paramctl.edits.renaming.language import parse_rule  # noqa: PLC0415 (the same)
+        from paramctl.edits.renaming.maps import Map  # noqa: PLC0415 (the same)
+
+        return rename(self, [parse_rule(r) if isinstance(r, str) else Map(r) for r in rules])
 
     def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.

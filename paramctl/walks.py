@@ -100,7 +100,7 @@ class Walk:
         return children[int(text)]
 
     def _nothing(self, layer: Layer, text: str) -> NoReturn:
-        close = find_closest(self.address, _closest_pool(self.root))
+        close = find_closest(self.address, closest_pool(self.root))
         close = close or [child.name for child in list(layer.children.values())[:3]]
         hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
         if "*" in text and "**" not in text:
@@ -110,7 +110,7 @@ class Walk:
         raise NoMatchError(f"no parameter or layer '{self.address}'", hint=hint)
 
 
-def _closest_pool(root: Layer) -> Iterator[str]:
+def closest_pool(root: Layer) -> Iterator[str]:
     """Yield names breadth first: the short ones are the likelier."""
     level = [root]
     while level:

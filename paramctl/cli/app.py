@@ -162,7 +162,7 @@ def _report(environment: Environment, error: ParamctlError) -> int:
 
 def _point(error: ParamctlError) -> str:
     """Return two lines that show the place in an expression, if it fits a screen."""
-    if not isinstance(error, ExpressionError) or escape(error.text) != error.text:
+    if not isinstance(error, ExpressionError) or not error.text.isprintable():
         return ""
     fits = len(error.text) < POINTED
     return f"\n  {error.text}\n  {' ' * error.column}^" if fits else ""

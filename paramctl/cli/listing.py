@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.views.changes import Changes
 from paramctl.views.rows import Row, total
 from paramctl.views.sorting import SortKey
 from paramctl.views.summary import ABRIDGED, header_line, total_line
@@ -12,7 +13,7 @@ from paramctl.views.summary import ABRIDGED, header_line, total_line
 if TYPE_CHECKING:
     from paramctl.views.tree import Line
 
-SHORTENED = "abridged: --dry-run in a pipe shows all, a parameter a line\n"
+SHORTENED = "abridged: --dry-run in a pipe shows all, one a line\n"
 
 
 class Listing(NamedTuple):
@@ -37,17 +38,26 @@ class Listing(NamedTuple):
             lines, is_whole = tree.short_lines(sort)
             self._write(lines, "" if is_whole else ABRIDGED)
 
-    def write_changes(self, summary: str) -> None:
-        """Write the rows of what is about to change as a tree, and what it comes to."""
+    def write_changes(self, changes: Changes) -> None:
+        """Write what is about to change, its rows as a tree, and what it comes to."""
+        environment = self.environment
+        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
+        if changes.draw:
+            is_whole = changes.draw(environment.console(), environment.width, environment.arrow)
+        else:
+            is_whole = self._write_rows()
+        environment.write(("" if is_whole else SHORTENED) + changes.summary + "\n")
+
+    def _write_rows(self) -> bool:
+        """Write rows as a tree with their notes; return whether these are all."""
         from paramctl.views.tree import TreeBuilder  # noqa: PLC0415 (only for terminals)
         from paramctl.views.tree_table import CHANGES, print_lines  # noqa: PLC0415 (loads rich)
 
         environment = self.environment
-        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
         tree = TreeBuilder(self.checkpoint, self.rows, fold=True, guides=environment.guides)
         lines, is_whole = tree.short_lines("file")
         print_lines(environment.console(), lines, environment.width, CHANGES)
-        environment.write(("" if is_whole else SHORTENED) + summary + "\n")
+        return is_whole
 
     def write_table(self) -> None:
         """Write a parameter a line, by its whole name."""

@@ -1,7 +1,7 @@
 """Which model the user means: the first argument, standard input, or $PARAMCTL_MODEL."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, ReadOptions
@@ -26,19 +26,23 @@ def open_model(
     reading: Reading,
     *,
     nested: bool = False,
+    is_own: Callable[[str], bool] = lambda _: False,
 ) -> tuple[Checkpoint, list[str]]:
     """Open the model that the arguments or the environment name; return it and the addresses.
 
     `nested` is that of `ReadOptions`: the arguments behind the model are keys, not addresses.
+    `is_own` tells the arguments that are something else: one is no file that is not there.
 
     Raises:
         UsageError: no model is named in any of the four ways.
         UnsafeError: it names code, and `--fail-on-globals` is given.
         ParamctlError: it cannot be read.
     """
-    checkpoint, addresses = _find_model(
-        environment, arguments or [], reading.options._replace(nested=nested)
-    )
+    options = reading.options._replace(nested=nested)
+    if arguments and is_own(arguments[0]) and not os.path.lexists(arguments[0]):
+        checkpoint, addresses = _read_given(environment, arguments[0], options), arguments
+    else:
+        checkpoint, addresses = _find_model(environment, arguments or [], options)
     _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
     return checkpoint, addresses
 

@@ -180,7 +180,7 @@ def _is_replaceable(checkpoint: Checkpoint) -> bool:
 def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) -> None:
     environment = destination.environment
     if environment.out_is_terminal:
-        Listing(environment, edited, changes.rows).write_changes(changes.summary)
+        Listing(environment, edited, changes.rows).write_changes(changes)
     else:
         environment.write_lines(changes.lines)
     if not destination.saving.dry_run:

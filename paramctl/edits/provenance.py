@@ -1,7 +1,7 @@
 """What a checkpoint says of how its parameters were initialized: scheme, rule and seed of each."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,26 +25,44 @@ def note_draws(checkpoint: AnyCheckpoint, draws: Iterable[Draw], seed: int) -> A
         for (scheme, rule), names in sorted(drawn.items())
     ]
     fresh = {name for names in drawn.values() for name in names}
-    text = json.dumps([*_without(checkpoint.metadata, fresh), *records], ensure_ascii=False)
-    return replace(checkpoint, metadata=checkpoint.metadata | {KEY: text})
+    return _with_records(checkpoint, [*_without(checkpoint.metadata, fresh), *records])
 
 
 def forget_draws(checkpoint: AnyCheckpoint, names: set[str]) -> AnyCheckpoint:
     """Take parameters that have got other values out of what the metadata says was drawn."""
     if KEY not in checkpoint.metadata:
         return checkpoint
-    metadata = {key: value for key, value in checkpoint.metadata.items() if key != KEY}
-    if records := _without(checkpoint.metadata, names):
-        metadata[KEY] = json.dumps(records, ensure_ascii=False)
+    return _with_records(checkpoint, _without(checkpoint.metadata, names))
+
+
+def rename_draws(checkpoint: AnyCheckpoint, names: Mapping[str, str]) -> AnyCheckpoint:
+    """Keep what the metadata says was drawn of parameters in `names`, under their new names."""
+    if KEY not in checkpoint.metadata:
+        return checkpoint
+    return _with_records(checkpoint, _rename(checkpoint.metadata, names.get))
+
+
+def _with_records(checkpoint: AnyCheckpoint, records: list[dict[str, Any]]) -> AnyCheckpoint:
+    """Return the checkpoint with these records; without the key where there are none."""
+    metadata = checkpoint.metadata | {KEY: json.dumps(records, ensure_ascii=False)}
+    if not records:
+        del metadata[KEY]
     return replace(checkpoint, metadata=metadata)
 
 
 def _without(metadata: Mapping[str, Any], names: set[str]) -> list[dict[str, Any]]:
     """Return the records that the metadata holds, less these parameters."""
+    return _rename(metadata, lambda name: None if name in names else name)
+
+
+def _rename(
+    metadata: Mapping[str, Any], new_name: Callable[[str], str | None]
+) -> list[dict[str, Any]]:
+    """Return the records that the metadata holds, without the names that have no new one."""
     try:
         records = json.loads(metadata.get(KEY, "[]"))
         left = [
-            record | {"parameters": [name for name in record["parameters"] if name not in names]}
+            record | {"parameters": sorted(filter(None, map(new_name, record["parameters"])))}
             for record in records
         ]
     except (ValueError, TypeError, KeyError, RecursionError):  # not ours, or broken by hand

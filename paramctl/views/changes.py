@@ -1,21 +1,26 @@
 """What an edit is about to change, for people and for programs."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.views.rows import Row, make_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Changes(NamedTuple):
     """The rows of what changes, each with a note of how, and a line of what they come to.
 
-    `lines` say the same to programs, columns between tabs.
+    `lines` say the same to programs, columns between tabs. Where the rows say too little of it to
+    people, `draw` is given a console, its width in cells, and the arrow from the old to the new.
     """
 
     rows: Sequence[Row]
     summary: str
     lines: Iterable[str]
+    draw: "Callable[[Console, int | None, str], bool] | None" = None
 
 
 def rows_with_notes(checkpoint: Checkpoint, notes: Mapping[str, str]) -> list[Row]:

@@ -1,0 +1,29 @@
+"""A time that a user's own pattern may take: some never come to an end on some names."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from paramctl.errors import LimitError
+
+MAX_SECONDS = 30.0
+
+
+@contextmanager
+def time_limit(what: str, hint: str, seconds: float = MAX_SECONDS) -> Iterator[None]:
+    """End what takes longer; the main thread alone can use it.
+
+    Raises:
+        LimitError: it takes longer than so many seconds.
+    """
+
+    def stop(*_: object) -> None:
+        raise LimitError(f"{what} takes longer than {seconds:g} s", hint=hint)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
