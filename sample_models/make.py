@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
@@ -159,10 +160,16 @@ def save_traced(path: Path) -> None:
     torch.jit.trace(mlp(), torch.rand(2, 4)).save(str(path))  # type: ignore[no-untyped-call]
 
 
+def save_npz(path: Path) -> None:
+    """Write the perceptron as numpy does."""
+    np.savez(path, **{name: tensor.numpy() for name, tensor in mlp().state_dict().items()})
+
+
 SAMPLES: dict[str, Callable[[Path], object]] = {
     "mlp.pt": lambda path: torch.save(mlp().state_dict(), path),
     "mlp_module.pt": lambda path: torch.save(mlp(), path),
     "mlp.safetensors": lambda path: save_file(mlp().state_dict(), path, PT),
+    "mlp.npz": save_npz,
     "rgnet.pt": lambda path: torch.save(rgnet().state_dict(), path),
     "rgnet_module.pt": lambda path: torch.save(rgnet(), path),
     "shared.pt": lambda path: torch.save(shared_mlp().state_dict(), path),

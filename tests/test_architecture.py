@@ -144,7 +144,7 @@ def loaded_modules(code: str) -> set[str]:
     return set(json.loads(run.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt"])
+@pytest.mark.parametrize("sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt", "mlp.npz"])
 def test_a_piped_ls_loads_nothing_heavy_that_typer_does_not(sample: str) -> None:
     assert not heavy_modules_of_ls(ROOT / "sample_models" / sample)
 

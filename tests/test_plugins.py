@@ -13,6 +13,7 @@ from zip_bytes import make_zip
 from paramctl import open as open_model
 from paramctl.arrays import read
 from paramctl.errors import MalformedError, ParamctlError, UsageError
+from paramctl.formats.plugins import offered
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
 SNIFFS = "def sniffs(head): return head.startswith(b'DUMP')\n"
@@ -31,7 +32,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[paramctl.formats]\n{name} = {module}\n")
 
+    offered.cache_clear()
     yield make
+    offered.cache_clear()
     for file in tmp_path.glob("*.py"):
         sys.modules.pop(file.stem, None)
 

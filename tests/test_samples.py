@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from oracle import TORCH_WARNINGS, assert_same, assert_same_safetensors, assert_same_values, walk
@@ -44,6 +45,12 @@ def test_a_torch_sample_holds_what_torch_loads(name: str) -> None:
 @pytest.mark.parametrize("name", ["mlp.safetensors", "shared.safetensors"])
 def test_a_safetensors_sample_holds_what_safe_open_reads(name: str) -> None:
     assert_same_safetensors(paramctl.open(SAMPLES / name), str(SAMPLES / name))
+
+
+def test_a_numpy_sample_holds_what_numpy_loads() -> None:
+    loaded = np.load(SAMPLES / "mlp.npz")
+    assert list(loaded) == MLP_NAMES
+    assert_same(paramctl.open(SAMPLES / "mlp.npz"), {n: torch.tensor(loaded[n]) for n in loaded})
 
 
 @pytest.mark.parametrize("name", MODULES)

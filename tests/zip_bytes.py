@@ -139,15 +139,16 @@ def replace(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(old, new)
 
 
-def deflated_zeros(nbytes: int) -> tuple[bytes, int]:
+def deflated_zeros(nbytes: int, before: bytes = b"") -> tuple[bytes, int]:
     """Return zeros deflated as far as it goes, and their checksum; `nbytes` a multiple of 64 MiB.
 
-    One piece is deflated and stands there as often as it takes.
+    One piece is deflated and stands there as often as it takes, behind what is to come `before`.
     """
     piece = bytes(1 << 26)
     deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = deflater.compress(before) + deflater.flush(zlib.Z_FULL_FLUSH)
     packed = deflater.compress(piece) + deflater.flush(zlib.Z_FULL_FLUSH)
-    count, crc = nbytes // len(piece), 0
+    count, crc = nbytes // len(piece), zlib.crc32(before)
     for _ in range(count):
         crc = zlib.crc32(piece, crc)
-    return packed * count + deflater.flush(), crc
+    return head + packed * count + deflater.flush(), crc

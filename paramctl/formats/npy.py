@@ -1,47 +1,126 @@
 """numpy's `.npy` files: a header that says what the array is, and its elements.
 
-Source: numpy/lib/_format_impl.py, whose own functions read the header.
+The header is a dictionary in Python's words, of which only those of arrays of numbers are known:
+nothing is evaluated. Source: numpy/lib/_format_impl.py, "Format Version 1.0" to "3.0".
 """
 
-from io import BytesIO
+import re
 
-from numpy.lib import format as npy
-
-from paramctl.checkpoint import Entry, Storage
-from paramctl.dtypes import DTYPES
-from paramctl.errors import MalformedError, UnsafeError
+from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
+from paramctl.dtypes import DTYPES, DType
+from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
 from paramctl.slices import row_major
-from paramctl.sources import open_path
+from paramctl.sources import Source, open_path
 
-MAX_HEADER = 1 << 16  # bytes: that of a plain array takes 128
+MAGIC = b"\x93NUMPY"
+NAME = "array"  # of the one tensor of a file that is read as a checkpoint
+LENGTHS = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # version -> bytes of the header's length
+MAX_HEADER = 1 << 16  # bytes: that of an array of numbers takes 128
+MAX_SIZE = 2**63 - 1  # of a dimension
 BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy}
+
+_WS = r"[ \t\n]*+"
+_NUMBER = rf"[0-9]{{1,20}}L?{_WS}"  # Python 2 wrote an L behind
+_FIELD = re.compile(
+    rf"{_WS}'(\w+)'{_WS}:{_WS}('[^']*'|\w+|\([^()]*\)|\[.*\]){_WS}(?:,{_WS}|(?=\}}))"
+)
+_FIELDS = {"descr", "fortran_order", "shape"}
+_SHAPE = re.compile(rf"\({_WS}(?:(?:{_NUMBER},{_WS})+(?:{_NUMBER})?)?\)")
+_DESCR = re.compile(r"'([<>|])(\w+)'")
+_OBJECT = re.compile(rf"(?:^|,{_WS})'[<>|=]?O\d*'")  # the type itself, or that of a field
+
+
+def read(source: Source, options: ReadOptions) -> Checkpoint:  # noqa: ARG001 (a reader's signature)
+    """Read an array as a checkpoint of one tensor.
+
+    Raises:
+        MalformedError: it is no such file, or its size is not that of the array.
+        UnsafeError: it holds Python objects.
+    """
+    return Checkpoint(source.name, "npy", {NAME: read_array(source, NAME)})
 
 
 def read_npy(path: str) -> Entry:
     """Return the array in a `.npy` file; its elements are read when they are asked for.
 
     Raises:
-        MalformedError: it is no such file, or its size is not that of the array.
-        UnsafeError: it holds Python objects, which would have to be unpickled.
+        ParamctlError: as `read_array`, or the file cannot be opened.
     """
-    source = open_path(path)
-    head = BytesIO(source.read(0, min(source.size, MAX_HEADER)))
-    try:
-        version = npy.read_magic(head)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = read_header(head)
-    except ValueError as error:
-        raise MalformedError(f"no .npy file: {error}", file=path) from error
-    if dtype.hasobject:
-        raise UnsafeError("an array of Python objects, which would be unpickled", file=path)
-    if dtype.str[1:] not in BY_NUMPY:
-        raise MalformedError(f"an array of {dtype}, which no tensor holds", file=path)
-    element, start = BY_NUMPY[dtype.str[1:]], head.tell()
-    storage = Storage(source, start, source.size - start, "", dtype.str[0] == ">")
-    strides = tuple(reversed(row_major(shape[::-1]))) if by_columns else None
-    entry = Entry(path, element, shape, storage, 0, strides)
+    with blaming(path):
+        return read_array(open_path(path), path)
+
+
+def read_array(source: Source, name: str) -> Entry:
+    """Return the array that fills `source`, under this name; only its header is read.
+
+    Raises:
+        MalformedError: it is none, or its size is not that of the array.
+        UnsafeError: it holds Python objects, which would have to be unpickled.
+        LimitError: its header is longer than that of any array of numbers.
+    """
+    header, start = _read_header(source)
+    fields = _split_fields(header)
+    element, big_endian = _element(fields["descr"])
+    shape = _shape(fields["shape"])
+    if fields["fortran_order"] not in ("True", "False"):
+        raise MalformedError("the .npy header's fortran_order is neither True nor False")
+    strides = row_major(shape[::-1])[::-1] if fields["fortran_order"] == "True" else None
+    storage = Storage(source, start, source.size - start, "", big_endian)
+    entry = Entry(name, element, shape, storage, 0, strides)
     if entry.nbytes != storage.nbytes:
         raise MalformedError(
-            f"an array of {entry.nbytes} bytes in a file with {storage.nbytes}", file=path
+            f"an array {element.name} {list(shape)} takes {entry.nbytes} bytes, "
+            f"behind its header are {storage.nbytes}"
         )
     return entry
+
+
+def _read_header(source: Source) -> tuple[str, int]:
+    """Return the header's text, and where the elements begin."""
+    head = source.read(0, min(source.size, 12))
+    if not head.startswith(MAGIC):
+        raise MalformedError("no .npy file: it does not begin as one")
+    size = LENGTHS.get(head[6:8])
+    if size is None:
+        raise MalformedError(f"a .npy file of the unknown version {'.'.join(map(str, head[6:8]))}")
+    start = 8 + size
+    length = int.from_bytes(head[8:start], "little")
+    if start + length > source.size:
+        raise MalformedError(f"the .npy header of {length} bytes is cut short")
+    if length > MAX_HEADER:
+        raise LimitError(f"a .npy header of {length} bytes, over {MAX_HEADER}")
+    return source.read(start, length).decode("latin-1"), start + length
+
+
+def _split_fields(header: str) -> dict[str, str]:
+    """Return the three fields of a header, each as it is written."""
+    text = header.strip(" \n").replace('"', "'")
+    fields: dict[str, str] = {}
+    position = 1
+    while field := _FIELD.match(text, position):
+        if field[1] not in _FIELDS or field[1] in fields:
+            raise MalformedError(f"the .npy header's '{field[1]}' is unknown, or there twice")
+        fields[field[1]] = field[2]
+        position = field.end()
+    if fields.keys() != _FIELDS or text[:1] != "{" or text[position:] != "}":
+        raise MalformedError("the .npy header is no dictionary of descr, fortran_order and shape")
+    return fields
+
+
+def _element(descr: str) -> tuple[DType, bool]:
+    """Return the type of the elements, and whether their bytes are in big-endian order."""
+    if _OBJECT.search(descr):
+        raise UnsafeError("an array of Python objects, which would have to be unpickled")
+    match = _DESCR.fullmatch(descr)
+    element = BY_NUMPY.get(match[2]) if match else None
+    if match is None or element is None or (match[1] == "|" and element.bits > 8):
+        raise MalformedError(f"an array that no tensor holds: {descr}")
+    return element, match[1] == ">"
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    is_tuple = _SHAPE.fullmatch(text)
+    sizes = tuple(map(int, re.findall("[0-9]+", text))) if is_tuple else ()
+    if not is_tuple or max(sizes, default=0) > MAX_SIZE:
+        raise MalformedError(f"the .npy header's shape is no tuple of sizes: {text}")
+    return sizes

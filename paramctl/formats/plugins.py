@@ -1,5 +1,6 @@
 """Formats that are not paramctl's: packages offer them by entry points in `paramctl.formats`."""
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,17 +36,23 @@ def find_plugin(head: bytes) -> "tuple[str, Reader] | None":
         MalformedError: two of them do.
         UsageError: a package's code fails.
     """
-    found = [entry for entry in sorted(entry_points(group=GROUP)) if _sniffs(entry, head)]
+    found = [entry for entry in offered() if _sniffs(entry, head)]
     if len(found) > 1:
         names = " and ".join(_origin(entry) for entry in found)
         raise MalformedError(f"ambiguous: in {names}")
     return (found[0].name, _guard(found[0])) if found else None
 
 
+@cache
+def offered() -> tuple[EntryPoint, ...]:
+    """Return the entry points of the packages that are installed."""
+    return tuple(sorted(entry_points(group=GROUP)))
+
+
 def _sniffs(entry: EntryPoint, head: bytes) -> bool:
     with blaming_user(_origin(entry)):
-        offered: OfferedFormat = entry.load()
-        return offered.sniffs(head)
+        plugin: OfferedFormat = entry.load()
+        return plugin.sniffs(head)
 
 
 def _guard(entry: EntryPoint) -> "Reader":
@@ -53,8 +60,8 @@ def _guard(entry: EntryPoint) -> "Reader":
 
     def read(source: Source, options: ReadOptions) -> Checkpoint:
         with blaming_user(_origin(entry)):
-            offered: OfferedFormat = entry.load()
-            checkpoint: object = offered.read(source, options)
+            plugin: OfferedFormat = entry.load()
+            checkpoint: object = plugin.read(source, options)
         if not isinstance(checkpoint, Checkpoint):
             raise UsageError(
                 f"{_origin(entry)} returned {type(checkpoint).__name__}, no Checkpoint"

@@ -32,6 +32,8 @@ class Format(NamedTuple):
 
 
 FORMATS = (
+    Format("npz", lambda file: file.first_member.endswith(".npy")),
+    Format("npy", lambda file: file.head.startswith(b"\x93NUMPY")),
     Format("torch.zip", lambda file: "/" in file.first_member),
     Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
     Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),

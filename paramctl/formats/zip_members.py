@@ -22,6 +22,7 @@ from paramctl.formats.zips import (
 from paramctl.sources import Source
 
 CHUNK = 1 << 16
+FAR = 1 << 64  # behind any offset: where an inflater stands that is yet to be made
 
 _DESCRIPTOR_SIZES = (12, 16, 20, 24)  # with a signature or not, of 32 bits or 64
 
@@ -114,10 +115,17 @@ class _Deflated(_Stored):
     def __init__(self, archive: Source, member: Member) -> None:
         super().__init__(archive, member)
         self._lock = Lock()
-        self._rewind()
+        self._position = FAR
 
     def locate(self, offset: int) -> tuple[Source, int]:
         return self, offset
+
+    def release(self) -> None:
+        with self._lock:
+            if self._position != FAR:
+                del self._inflater
+                self._position = FAR
+        super().release()
 
     def _rewind(self) -> None:
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
