@@ -12,11 +12,14 @@
   + UnsafeError                4  refused: reading on could do harm
   + LimitError                 5  over a resource limit
   + FileError                  6  the operating system said no
+    - AbsentError              6  there is no such file on a server
+    - DeniedError              6  there may be one, for others
     - UnconfirmedError         1  written, but perhaps not yet on the disk
 
 Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -29,6 +32,8 @@ MAX_CANDIDATES = 2_000  # names whose characters are counted, to find those like
 MAX_COMPARED = 50  # of them, that it is compared with in full, which takes up to 5 ms each
 MAX_TEXT = 128  # characters of a name that count: its first and its last
 MIN_RATIO = 0.5  # of the characters that two names share in this order
+
+_URL = re.compile(r"(https?://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(?:[?#][^\s'\"]*)?", re.IGNORECASE)
 
 
 class ParamctlError(Exception):
@@ -47,11 +52,19 @@ class ParamctlError(Exception):
         return self.render(str)
 
     def render(self, clean: Callable[[str], str]) -> str:
-        """Return the whole message in one line, each part of it passed through `clean`."""
-        file = f"{clean(self.file)}: " if self.file else ""
-        where = f" ({clean(self.where)})" if self.where else ""
-        hint = f"; {clean(self.hint)}" if self.hint else ""
-        return f"{file}{clean(self.what)}{where}{hint}"
+        """Return the whole message in one line, each part of it passed through `clean`.
+
+        Of a URL nothing is in it that gives access: no user, no password, no query.
+        """
+        file, what, where, hint = (
+            clean(hide_secrets(part)) for part in (self.file, self.what, self.where, self.hint)
+        )
+        return (
+            (f"{file}: " if file else "")
+            + what
+            + (f" ({where})" if where else "")
+            + (f"; {hint}" if hint else "")
+        )
 
 
 class UsageError(ParamctlError):
@@ -125,6 +138,14 @@ class FileError(ParamctlError):
         return cls(error.strerror or str(error), file=file)
 
 
+class AbsentError(FileError):
+    """A file that a server does not have."""
+
+
+class DeniedError(FileError):
+    """A file that a server gives to others, or to nobody."""
+
+
 class UnconfirmedError(FileError):
     """A file that is complete and in its place, but a power cut could still undo it."""
 
@@ -147,6 +168,11 @@ def blaming(file: str) -> Iterator[None]:
     except ParamctlError as error:
         error.file = error.file or file
         raise
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without what may be secret in the web addresses that it holds."""
+    return _URL.sub(r"\1\2", text) if "://" in text else text
 
 
 def find_closest(name: str, known: Iterable[str]) -> list[str]:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 from paramctl.arrays import read
-from paramctl.checkpoint import Entry
-from paramctl.slices import check_expansion, split
+from paramctl.checkpoint import Entry, Storage
+from paramctl.slices import check_expansion, is_row_major, split
+from paramctl.sources import BytesSource
 from paramctl.widening import Array
 
 if TYPE_CHECKING:
@@ -73,13 +74,16 @@ def find_all(
     found = [begin(place) for place in range(len(groups))]
     total, done = sum(entry.nbytes for group in groups for entry in group), 0
     threads = min(MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads, "paramctl-pass") as pool:
+    pool = ThreadPoolExecutor(threads, "paramctl-pass")
+    try:
         started = ((parts, pool.submit(_look_at_all, parts, begin)) for parts in _cut_tasks(groups))
         for parts, future in _ahead(started, 2 * threads):
             for part, finding in zip(parts, future.result(), strict=True):
                 found[part.place].merge(finding)
             done += sum(part.nbytes for part in parts)
             progress(done, total)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # a server may keep a thread waiting
     _let_go(groups)
     return found
 
@@ -113,9 +117,23 @@ def _look_at_all(parts: Sequence[Part], begin: Callable[[int], AnyFinding]) -> l
 
 
 def _look_at(group: Group, finding: AnyFinding) -> AnyFinding:
-    for blocks in zip(*(split(entry, BLOCK) for entry in group), strict=True):
+    near = map(_bring, group)
+    for blocks in zip(*(split(entry, BLOCK) for entry in near), strict=True):
         finding.add(*(read(block).reshape(-1) for block in blocks))
     return finding
+
+
+def _bring(entry: Entry) -> Entry:
+    """Return an entry with its bytes in memory where they are far: all of them at one request."""
+    if entry.storage is None or not is_row_major(entry):
+        return entry
+    begin, end = entry.extent
+    source, offset = entry.storage.source.locate(entry.storage.offset + begin)
+    if not source.is_far or end > entry.storage.nbytes:
+        return entry
+    data = BytesSource(source.read(offset, end - begin), source.name)
+    storage = Storage(data, 0, end - begin, "", entry.storage.big_endian)
+    return entry._replace(storage=storage, offset=0)
 
 
 def _cut_tasks(groups: Sequence[Group]) -> Iterator[list[Part]]:

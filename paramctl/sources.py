@@ -23,15 +23,16 @@ class Source(ABC):
     """Random access to `size` bytes, from any thread; `name` is what messages call it.
 
     `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
-    they are quickest read in order, `block` how many elements at least are best computed together.
-    `identity` tells its file from any other, and from the same one before it was written to; ()
-    where there is none.
+    they are quickest read in order, `is_far` that a read takes long whatever its length, `block`
+    how many elements at least are best computed together. `identity` tells its file from any other,
+    and from the same one before it was written to; () where there is none.
     """
 
     name: str
     size: int
     whole: bool = False
     sequential: bool = False
+    is_far: bool = False
     block: int = 0
     identity: tuple[int, ...] = ()
 
@@ -213,7 +214,9 @@ def open_path(path: str) -> FileSource:
         FileError: there is no such file, or it is a directory or a device.
     """
     if path.startswith(URL_SCHEMES):
-        raise UsageError("URLs cannot be read", hint="download the file first", file=path)
+        raise UsageError(
+            "a URL, and only a model can be at one", hint="download it first", file=path
+        )
     try:
         status = os.stat(path)
         if stat.S_ISFIFO(status.st_mode):

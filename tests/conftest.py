@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from forks import Forks
+from web_server import Server, serving
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: torch's threads would wait in turn
 pytest.register_assert_rewrite("oracle", "hostile", "draw_checks")
@@ -32,3 +33,12 @@ def memory_folder() -> Iterator[Path]:
     shared = "/dev/shm"  # noqa: S108 (the folder in it has a name of its own)
     with TemporaryDirectory(dir=shared if os.path.isdir(shared) else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Return a server of the web that serves the folder of the test, whatever proxy there is."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(tmp_path) as server:
+        yield server

@@ -24,7 +24,7 @@ FLOORS = [
         "paramctl.outline",
         "paramctl.sources",
     ],
-    ["paramctl.checkpoint", "paramctl.widening"],
+    ["paramctl.checkpoint", "paramctl.remote", "paramctl.widening"],
     ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],

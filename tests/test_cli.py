@@ -96,7 +96,11 @@ def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["ls", "https://example.com/m.safetensors"], 2, "URLs cannot be read"),
+        (
+            ["init", str(MLP), "--scheme", "zeros", "-o", "https://example.com/m.safetensors"],
+            2,
+            "nothing is written to a URL; write a file, upload it",
+        ),
         (["ls", ""], 2, "an empty argument"),
         (["ls", "nowhere.pt"], 6, "nowhere.pt: no such file"),
         (

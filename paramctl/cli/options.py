@@ -139,7 +139,7 @@ class Filtering(NamedTuple):
         return tuple(self.types or ())
 
 
-MODEL_HELP = "A file or folder, '-' for standard input, or $PARAMCTL_MODEL where none is named"
+MODEL_HELP = "A file, folder or URL, '-' for standard input, or $PARAMCTL_MODEL if none is named"
 ModelAlone = Annotated[
     list[str] | None,
     typer.Argument(
@@ -150,7 +150,7 @@ ModelAndOther = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[MODEL] [OTHER]",
-        help="A file or folder, or $PARAMCTL_MODEL; then another to compare it with.",
+        help="A file, folder or URL, or $PARAMCTL_MODEL; then another to compare it with.",
         show_default=False,
     ),
 ]

@@ -12,6 +12,7 @@ from paramctl.cli.listing import Listing
 from paramctl.cli.models import STDIN_NAME
 from paramctl.cli.progress import show_progress
 from paramctl.errors import FileError, UsageError
+from paramctl.sources import URL_SCHEMES
 from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
@@ -125,7 +126,7 @@ def choose_destination(
     if saving.max_shard_size and not saving.output:
         raise UsageError("--max-shard-size needs a folder to write to", hint="-o FOLDER")
     if saving.in_place and not _is_replaceable(checkpoint):
-        what = "no file" if checkpoint.file == STDIN_NAME else checkpoint.format
+        what = checkpoint.format if _is_file(checkpoint) else "no file"
         raise UsageError(
             f"-i replaces a safetensors file, this is {what}",
             hint="-o writes another",
@@ -158,9 +159,11 @@ def check_place(path: str, *, force: bool) -> None:
     """Make sure that there is a folder for a file, and no file in its way.
 
     Raises:
-        UsageError: a file is in the way.
+        UsageError: a file is in the way, or it would be written to a server.
         FileError: there is no such folder.
     """
+    if path.startswith(URL_SCHEMES):
+        raise UsageError("nothing is written to a URL", hint="write a file, upload it", file=path)
     if os.path.isfile(path) and not force:
         raise UsageError("the file is there already", hint="--force replaces it", file=path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):
@@ -174,7 +177,11 @@ def _check_suffix(path: str) -> None:
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:
-    return checkpoint.format == "safetensors" and checkpoint.file != STDIN_NAME
+    return checkpoint.format == "safetensors" and _is_file(checkpoint)
+
+
+def _is_file(checkpoint: Checkpoint) -> bool:
+    return checkpoint.file != STDIN_NAME and not checkpoint.file.startswith(URL_SCHEMES)
 
 
 def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) -> None:

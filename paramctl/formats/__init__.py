@@ -10,7 +10,7 @@ from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.registry import find_reader
 from paramctl.layer_types import resolve_types
 from paramctl.models.spec import KEY
-from paramctl.sources import Source, open_path
+from paramctl.sources import URL_SCHEMES, Source, open_path
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
@@ -18,7 +18,7 @@ NESTED = ("torch zip", "torch legacy", "flax msgpack")  # formats whose files ho
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Checkpoint:
-    """Open a model: a file in any known format, a folder that holds one, or a factory.
+    """Open a model: a file in any known format, a folder that holds one, a URL, or a factory.
 
     A factory is the user's own code, `file.py:name` or `package.module:name(width=64)`.
 
@@ -26,6 +26,8 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
         ParamctlError: it cannot be opened or is malformed; the class says which.
     """
     path = os.fspath(path)
+    if path.startswith(URL_SCHEMES):
+        return read_checkpoint(_open_url(path), options)
     if names_factory(path) and not os.path.lexists(path):
         from paramctl.models.factories import open_factory  # noqa: PLC0415 (loads torch)
 
@@ -35,6 +37,13 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
 
         path = find_model_file(path)
     return read_checkpoint(open_path(path), options)
+
+
+def _open_url(url: str) -> Source:
+    from paramctl.formats.folders import choose_model_file  # noqa: PLC0415 (rarely needed)
+    from paramctl.remote.opening import open_url  # noqa: PLC0415 (the same)
+
+    return open_url(url, choose_model_file)
 
 
 def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoint:

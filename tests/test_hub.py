@@ -1,0 +1,136 @@
+"""Models on the Hugging Face Hub: a server on this machine answers as the Hub does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors_rows import F32, one
+from web_server import Handler, Server, serving
+
+import paramctl
+from paramctl.errors import AbsentError, DeniedError, FileError, MalformedError, UsageError
+
+GPT2 = Path(__file__).parents[1] / "sample_models" / "gpt2"
+COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
+REPOSITORY = "org/repo"
+NAMES = [*sorted(path.name for path in GPT2.iterdir()), "ema/model.safetensors", "README.md"]
+
+
+class Hub:
+    """What a server answers for the Hub: the names of a repository's files, and where they are."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.files = "/cdn"
+        told = {"sha": COMMIT, "siblings": [{"rfilename": name} for name in NAMES]}
+        for revision in ("main", "v1.0", "refs/pr/1"):
+            path = f"/api/models/{REPOSITORY}/revision/{revision}"
+            server.answers[path] = lambda handler: handler.say(200, {}, json.dumps(told).encode())
+        for name in NAMES:
+            server.answers[f"/{REPOSITORY}/resolve/{COMMIT}/{name}"] = self.redirect
+            (server.folder / "cdn" / name).parent.mkdir(parents=True, exist_ok=True)
+            copied = GPT2 / name
+            (server.folder / "cdn" / name).write_bytes(
+                copied.read_bytes() if copied.exists() else one(F32)
+            )
+
+    def redirect(self, handler: Handler) -> None:
+        """Say where a file's bytes are, as the Hub does."""
+        name = handler.path.partition(COMMIT)[2]
+        handler.say(302, {"Location": f"{self.files}{name}?X-Amz-Signature=s3cret"}, b"Found")
+
+
+@pytest.fixture
+def hub(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    monkeypatch.setenv("HF_ENDPOINT", f"{server.url}/")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    for name in ("HF_TOKEN", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return Hub(server)
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("hf://org/repo", "hf://org/repo/model.safetensors.index.json"),
+        ("hf://org/repo/", "hf://org/repo/model.safetensors.index.json"),
+        ("hf://org/repo@v1.0", "hf://org/repo@v1.0/model.safetensors.index.json"),
+        ("hf://org/repo@refs/pr/1", "hf://org/repo@refs/pr/1/model.safetensors.index.json"),
+        ("hf://org/repo/ema", "hf://org/repo/ema/model.safetensors"),
+        ("hf://org/repo@main/ema/model.safetensors", "hf://org/repo@main/ema/model.safetensors"),
+    ],
+)
+def test_a_repository_is_read_as_its_folder_would_be(url: str, file: str, hub: Hub) -> None:
+    model = paramctl.open(url)
+    assert model.file == file
+    local = GPT2 if "index" in file else hub.server.folder / "cdn" / "ema" / "model.safetensors"
+    assert list(model) == list(paramctl.open(local))
+
+
+def test_few_requests_are_made_and_all_of_one_commit(hub: Hub) -> None:
+    paramctl.open("hf://org/repo")
+    paths = [path for path, *_ in hub.server.requests]
+    assert paths[0] == "/api/models/org/repo/revision/main"
+    assert len(paths) == 1 + 2 * 3  # the index and two shards, each redirected once
+    assert all(COMMIT in path or path.startswith("/cdn/") for path in paths[1:])
+
+
+@pytest.mark.parametrize("where", ["variable", "file", "nowhere"])
+def test_the_token_goes_to_the_hub_alone(
+    where: str, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if where == "variable":
+        monkeypatch.setenv("HF_TOKEN", "hf_x\n")
+    elif where == "file":
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "token").write_text("hf_x\n")
+    with serving(hub.server.folder) as other:
+        hub.files = f"{other.url}/cdn"
+        paramctl.open("hf://org/repo")
+        sent = {headers.get("Authorization") for *_, headers in hub.server.requests}
+        assert sent == {None if where == "nowhere" else "Bearer hf_x"}
+        assert {headers.get("Authorization") for *_, headers in other.requests} == {None}
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "what"),
+    [
+        ("hf://org/repo/model.safetensor", AbsentError, "closest: .*model.safetensors"),
+        ("hf://org/repo/emu", AbsentError, "no such file in the repository"),
+        ("hf://org/repo@v2", AbsentError, "has no such file: 404"),
+        ("hf://org/private", DeniedError, "refuses it: 401 .*; .*set HF_TOKEN, or run 'hf auth"),
+        ("hf://org/broken", FileError, "not a list of a repository's files"),
+        ("hf://org/nothing", MalformedError, "a folder without a model"),
+        ("hf://org", AbsentError, "has no such file: 404"),
+        ("hf://", UsageError, "hf://ORGANISATION/REPOSITORY@REVISION/FILE"),
+        ("hf://a b/c", UsageError, "names no repository"),
+    ],
+)
+def test_what_is_not_there_is_told(url: str, error: type[Exception], what: str, hub: Hub) -> None:
+    answers = hub.server.answers
+    api = "/api/models/org/{}/revision/main".format
+    answers[api("private")] = lambda handler: handler.say(401)
+    answers[api("broken")] = lambda handler: handler.say(200, {}, b'{"sha": 1}')
+    answers[api("nothing")] = lambda handler: handler.say(
+        200, {}, b'{"sha": "1", "siblings": [{"rfilename": "README.md"}]}'
+    )
+    with pytest.raises(error, match=what):
+        paramctl.open(url)
+
+
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b"\xff", b"null", b'{"sha":1,"siblings":[1]}'])
+def test_an_answer_that_is_none_of_the_hub_s_is_told(answer: bytes, hub: Hub) -> None:
+    path = "/api/models/org/repo/revision/main"
+    hub.server.answers[path] = lambda handler: handler.say(200, {}, answer)
+    with pytest.raises(FileError, match="not a list of a repository's files"):
+        paramctl.open("hf://org/repo")
+
+
+def test_neither_token_nor_signature_is_told(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_s3cret")
+    hub.server.answers["/cdn/model-00001-of-00002.safetensors"] = lambda handler: handler.say(500)
+    with pytest.raises(FileError) as error:
+        paramctl.open("hf://org/repo")
+    assert "500" in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert error.value.file == "hf://org/repo/model-00001-of-00002.safetensors"
