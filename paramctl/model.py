@@ -109,6 +109,21 @@ class Model(Checkpoint):
 
         return rename(self, [parse_rule(r) if isinstance(r, str) else Map(r) for r in rules])
 
+    def resize(
+        self, *addresses: str, shape: tuple[int, ...], scheme: str = "", seed: int | None = None
+    ) -> Self:
+        """Let parameters grow or shrink; what is in both shapes stays, what is new is a scheme's.
+
+        The scheme `mean` is the mean of the old values along the dimension that grows.
+
+        Raises:
+            UsageError: the shape does not fit, or a scheme does not or is wanted.
+        """
+        from paramctl.edits.resizing import parse_new, plan, resize  # noqa: PLC0415 (loads numpy)
+
+        planned = plan(self, addresses, shape, parse_new(scheme))
+        return resize(self, planned, fresh_seed() if seed is None else check_seed(seed))
+
     def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.
 

@@ -13,6 +13,7 @@ from paramctl.cli.models import open_model
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.plans import refuse_gaps, report_plan, why_nothing
 from paramctl.cli.saving import Saving, choose_destination
+from paramctl.cli.seeding import Seed
 from paramctl.edits import recipes
 from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
 from paramctl.errors import NO, UsageError, blaming
@@ -20,7 +21,7 @@ from paramctl.formats import open_checkpoint
 from paramctl.groups import Groups
 from paramctl.init import registry
 from paramctl.init.devices import choose_device
-from paramctl.init.seeds import MAX_SEED, fresh_seed
+from paramctl.init.seeds import fresh_seed
 from paramctl.layer_types import keep_types
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
@@ -166,30 +167,10 @@ class Choosing(NamedTuple):
         return recipes.load_recipe(self.recipe, checkpoint)
 
 
-def check_seed(seed: int | None) -> int | None:
-    """Return a seed that fits.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if seed is not None and not 0 <= seed <= MAX_SEED:
-        raise UsageError(f"--seed {seed} is no whole number from 0 to 2^64 - 1")
-    return seed
-
-
 class Drawing(NamedTuple):
     """From which seed to draw, and what to say of it."""
 
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            callback=check_seed,
-            help="The same seed gives the same values; else a fresh one.",
-            show_default=False,
-        ),
-    ] = None
+    seed: Seed = None
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Then compare mean and std with the theory; exit 1 if off."),

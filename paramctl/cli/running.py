@@ -4,8 +4,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from paramctl.cli.init import check_seed
 from paramctl.cli.saving import STDOUT_NAME
+from paramctl.cli.seeding import check_seed
 from paramctl.errors import UsageError
 
 TRAINING = "Training"

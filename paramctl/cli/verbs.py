@@ -42,6 +42,7 @@ VERBS = {
     "untie": Verb("Change", "Give tied parameters values of their own."),
     "merge": Verb("Change", "Put the parameters of several models into one."),
     "rename": Verb("Change", "Rename layers and parameters: 's/^module\\.//' 'OLD -> NEW'."),
+    "resize": Verb("Change", "Let parameters grow or shrink: a larger vocabulary."),
     "schemes": Verb("Look", "List the schemes that init knows, or explain one."),
     "schema": Verb("Shell", "Print the JSON Schema of specs, for editors."),
     "completion": Verb("Shell", "Print what makes a shell complete verbs, options and names."),

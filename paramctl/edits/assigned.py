@@ -6,70 +6,48 @@ import numpy as np
 
 from paramctl.arrays import raw
 from paramctl.checkpoint import Entry
+from paramctl.edits.computed import Computed
 from paramctl.edits.regions import Region
 from paramctl.narrowing import narrow, value_type
-from paramctl.slices import Box, boxes, select
+from paramctl.slices import Box, select
 from paramctl.sources import Source
 from paramctl.widening import Array
 
 
-class Assigned(Source):
-    """A tensor's elements, little-endian and row-major.
+class Assigned(Computed):
+    """A tensor with a region of new values.
 
-    `compute` returns the new values for a box of the region, counted from the region's corner; the
-    values that it reads are those of `operands`.
+    `compute_new` returns them for a box of the region, counted from the region's corner; the values
+    that it reads are those of `operands`.
     """
 
     def __init__(
         self,
         old: Entry,
         region: Region,
-        compute: Callable[[Box], Array],
+        compute_new: Callable[[Box], Array],
         operands: Collection[Entry],
     ) -> None:
-        self.name = old.name
-        self.size = old.nbytes
-        self._old = old
+        super().__init__(old, (old, *operands))
         self._region = region
-        self._compute = compute
+        self._compute_new = compute_new
         self._is_whole = region.shape == old.shape
-        storages = (entry.storage for entry in (old, *operands))
-        self._bases = list({id(each.source): each.source for each in storages if each}.values())
-        self.depth = 1 + max(depth_of(base) for base in self._bases)
-        self.sequential = any(base.sequential for base in self._bases)
+        self.depth = 1 + max(depth_of(base) for base in self.bases)
         self._stored = narrow(np.empty(0, value_type(old.dtype)), old.dtype).dtype
 
-    def _read(self, offset: int, length: int) -> bytes:
-        item = self._stored.itemsize
-        first, end = offset // item, -(-(offset + length) // item)
-        data = b"".join(
-            self._elements(box).tobytes() for box in boxes(self._old.shape, first, end - first)
-        )
-        begin = offset - first * item
-        return data[begin : begin + length]
-
-    def release(self) -> None:
-        """Let go of what it reads."""
-        for base in self._bases:
-            base.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if what it reads has changed."""
-        for base in self._bases:
-            base.check_unchanged()
-
-    def _elements(self, box: Box) -> Array:
-        """Return the stored elements of a box of the tensor."""
+    def compute(self, box: Box) -> bytes:
+        """Return the elements of a box of the tensor."""
+        dtype = self.entry.dtype
         share = self._region.share_of(box)
         if share and self._is_whole:
-            return narrow(self._compute(share[1]), self._old.dtype)
-        part = select(self._old, box)
+            return narrow(self._compute_new(share[1]), dtype).tobytes()
+        part = select(self.entry, box)
         data = bytearray().join(raw(part))
         elements = np.frombuffer(data, self._stored).reshape(part.shape)
         if share:
             in_box, own = share
-            elements[in_box] = narrow(self._compute(own), self._old.dtype)
-        return elements
+            elements[in_box] = narrow(self._compute_new(own), dtype)
+        return elements.tobytes()
 
 
 def depth_of(source: Source) -> int:

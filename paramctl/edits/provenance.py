@@ -20,6 +20,13 @@ def note_draws(checkpoint: AnyCheckpoint, draws: Iterable[Draw], seed: int) -> A
     drawn: dict[tuple[str, str], list[str]] = {}
     for draw in draws:
         drawn.setdefault((str(draw.rule.scheme), draw.rule.text), []).extend(draw.names)
+    return note_values(checkpoint, drawn, seed)
+
+
+def note_values(
+    checkpoint: AnyCheckpoint, drawn: Mapping[tuple[str, str], Iterable[str]], seed: int
+) -> AnyCheckpoint:
+    """Add where values come from: `drawn` are the parameters of each scheme and rule."""
     records = [
         {"scheme": scheme, "rule": rule, "seed": seed, "parameters": sorted(names)}
         for (scheme, rule), names in sorted(drawn.items())

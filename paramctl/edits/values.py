@@ -20,12 +20,18 @@ def with_values(checkpoint: AnyCheckpoint, changes: Mapping[str, Storage]) -> An
         for stored, storage in changes.items()
         for name in groups.members(stored)
     }
+    return with_entries(checkpoint, changed)
+
+
+def with_entries(checkpoint: AnyCheckpoint, changed: Mapping[str, Entry]) -> AnyCheckpoint:
+    """Put other entries, of values of their own, in the places of those of the same names."""
     overlaps = {
         name: other
         for name, other in checkpoint.overlaps.items()
         if name not in changed and other not in changed
     }
-    return replace(checkpoint, entries=checkpoint.entries | changed, overlaps=overlaps)
+    entries = {**checkpoint.entries, **changed}
+    return replace(checkpoint, entries=entries, overlaps=overlaps)
 
 
 def _restore(entry: Entry, storage: Storage) -> Entry:
