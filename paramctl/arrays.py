@@ -1,6 +1,7 @@
 """The bridge from stored bytes to numpy: byte order, strides, blocks, and as few reads as serve."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import accumulate
 from math import prod
 from sys import maxsize
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
+from paramctl.dtypes import DType
 from paramctl.errors import LimitError, UsageError
 from paramctl.slices import (
     check_extent,
@@ -35,6 +37,9 @@ LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored v
 }
 ARRAYS = ("strided", *LAZY)  # the layouts of what is one array
 
+Conversion = tuple[np.dtype[Any], Callable[[Array], Array]]
+"""A type of values, and what makes them of stored elements."""
+
 
 def check(entry: Entry) -> None:
     """Make sure that there are values to read; reads none.
@@ -44,7 +49,7 @@ def check(entry: Entry) -> None:
         LimitError: it has a shape that numpy cannot hold.
         MalformedError: the entry reaches past its storage.
     """
-    wide, _ = _conversion(entry)
+    wide, _ = conversion_of(entry)
     spread = wide.itemsize * prod(size or 1 for size in entry.shape)
     if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
         raise LimitError(f"'{entry.name}' of shape {list(entry.shape)} is more than numpy holds")
@@ -58,14 +63,14 @@ def read(entry: Entry) -> Array:
         ParamctlError: as `check`.
         LimitError: the array would take more than 4 GiB.
     """
-    wide, convert = _conversion(entry)
+    wide, convert = conversion_of(entry)
     nbytes = entry.numel * wide.itemsize
     if nbytes > MAX_ARRAY:
         raise LimitError(
             f"'{entry.name}' takes {nbytes} bytes, over {MAX_ARRAY}", hint="name a slice of it"
         )
     check(entry)
-    return convert(_gather(squeeze(entry), _stored_type(entry))).reshape(entry.shape)
+    return convert(_gather(squeeze(entry), stored_type(entry))).reshape(entry.shape)
 
 
 def blocks(entry: Entry) -> Iterator[Array]:
@@ -74,7 +79,7 @@ def blocks(entry: Entry) -> Iterator[Array]:
     Raises:
         ParamctlError: as `check`.
     """
-    _, convert = _conversion(entry)
+    _, convert = conversion_of(entry)
     check(entry)
     for stored in _stored_blocks(entry):
         yield convert(stored)
@@ -82,7 +87,7 @@ def blocks(entry: Entry) -> Iterator[Array]:
 
 def value_type(entry: Entry) -> np.dtype[Any]:
     """Return the type of the values that `read` returns."""
-    return _conversion(entry)[0]
+    return conversion_of(entry)[0]
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
@@ -98,7 +103,7 @@ def raw(entry: Entry) -> Iterator[bytes]:
     if entry.dtype.bits % 8:
         yield from _packed_bytes(entry)
         return
-    little = _stored_type(entry).newbyteorder("<")
+    little = stored_type(entry).newbyteorder("<")
     check_extent(entry, _storage(entry).nbytes)
     for block in _stored_blocks(entry):
         yield block.astype(little, copy=False).tobytes()
@@ -115,24 +120,37 @@ def _lazy_bytes(entry: Entry) -> Iterator[bytes]:
         yield block.tobytes()
 
 
-def _conversion(entry: Entry) -> tuple[np.dtype[Any], Callable[[Array], Array]]:
-    """Return the type of the values, and what makes them of the stored elements."""
-    _stored_type(entry)
-    wide, widen = WIDENED.get(entry.dtype.name, (entry.dtype.numpy, None))
-    put_off = LAZY.get(entry.layout)
-    if not wide or (put_off and entry.dtype.name == "bool"):
+def conversion_of(entry: Entry) -> Conversion:
+    """Return the type of the values, and what makes them of the stored elements.
+
+    Raises:
+        UsageError: the entry is no plain tensor, or its type has no values that numpy could hold.
+    """
+    _storage(entry)
+    conversion = _conversion(entry.dtype, entry.layout)
+    if not conversion:
         raise _opaque(entry)
+    return conversion
+
+
+@cache
+def _conversion(dtype: DType, layout: str) -> Conversion | None:
+    held, widen = WIDENED.get(dtype.name, (dtype.numpy, None))
+    put_off = LAZY.get(layout)
+    if not held or (put_off and dtype.name == "bool"):
+        return None
+    wide = np.dtype(held)
 
     def convert(stored: Array) -> Array:
         values = widen(stored) if widen else stored.astype(wide, copy=False)
         return np.asarray(put_off(values) if put_off else values, wide)
 
-    return np.dtype(wide), convert
+    return wide, convert
 
 
 def _stored_blocks(entry: Entry) -> Iterator[Array]:
     """Yield the stored elements in order, none of their dimensions left."""
-    stored = _stored_type(entry)
+    stored = stored_type(entry)
     nbytes = BLOCK if is_row_major(entry) else STRIDED_BLOCK
     for part in split(squeeze(entry), nbytes // stored.itemsize):
         values = _gather(part, stored).reshape(-1)
@@ -149,18 +167,28 @@ def _packed_bytes(entry: Entry) -> Iterator[bytes]:
         yield storage.source.read(storage.offset + begin, min(BLOCK, entry.nbytes - begin))
 
 
-def _stored_type(entry: Entry) -> np.dtype[Any]:
-    """Return the numpy type of the stored elements, byte order included."""
-    order = ">" if _storage(entry).big_endian else "<"
-    if entry.dtype.name == "bool":
-        return np.dtype("u1")
-    if entry.dtype.numpy:
-        return np.dtype(order + entry.dtype.numpy[1:])
-    if entry.dtype.name == "complex32":
-        return np.dtype([("real", f"{order}f2"), ("imag", f"{order}f2")])
-    if entry.dtype.bits not in (8, 16, 32):
+def stored_type(entry: Entry) -> np.dtype[Any]:
+    """Return the numpy type of the stored elements, byte order included.
+
+    Raises:
+        UsageError: as `conversion_of`.
+    """
+    stored = _stored_type(entry.dtype, big_endian=_storage(entry).big_endian)
+    if not stored:
         raise _opaque(entry)
-    return np.dtype(f"{order}u{entry.dtype.bits // 8}")
+    return stored
+
+
+@cache
+def _stored_type(dtype: DType, *, big_endian: bool) -> np.dtype[Any] | None:
+    order = ">" if big_endian else "<"
+    if dtype.name == "bool":
+        return np.dtype("u1")
+    if dtype.numpy:
+        return np.dtype(order + dtype.numpy[1:])
+    if dtype.name == "complex32":
+        return np.dtype([("real", f"{order}f2"), ("imag", f"{order}f2")])
+    return np.dtype(f"{order}u{dtype.bits // 8}") if dtype.bits in (8, 16, 32) else None
 
 
 def _opaque(entry: Entry) -> UsageError:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
-from paramctl.arrays import read
 from paramctl.checkpoint import Entry, Storage
+from paramctl.runs import read_all
 from paramctl.slices import check_expansion, is_row_major, split
 from paramctl.sources import BytesSource
 from paramctl.widening import Array
@@ -71,7 +71,7 @@ def find_all(
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few verbs read values)
 
     _keep_memory()
-    found = [begin(place) for place in range(len(groups))]
+    found: list[AnyFinding | None] = [None] * len(groups)
     total, done = sum(entry.nbytes for group in groups for entry in group), 0
     threads = min(MAX_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, "paramctl-pass")
@@ -79,22 +79,25 @@ def find_all(
         started = ((parts, pool.submit(_look_at_all, parts, begin)) for parts in _cut_tasks(groups))
         for parts, future in _ahead(started, 2 * threads):
             for part, finding in zip(parts, future.result(), strict=True):
-                found[part.place].merge(finding)
+                if before := found[part.place]:
+                    before.merge(finding)
+                else:
+                    found[part.place] = finding
             done += sum(part.nbytes for part in parts)
             progress(done, total)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # a server may keep a thread waiting
     _let_go(groups)
-    return found
+    return [finding or begin(place) for place, finding in enumerate(found)]
 
 
 def check_expanded(entry: Entry) -> None:
-    """Make sure that few stored bytes do not stand for very many values.
+    """Make sure that few stored bytes do not stand for very many values; strides could have it so.
 
     Raises:
         LimitError: they do.
     """
-    if entry.storage:
+    if entry.storage and entry.strides is not None:
         check_expansion(entry, entry.nbytes, entry.storage.nbytes)
 
 
@@ -113,14 +116,30 @@ def _keep_memory() -> None:
 
 
 def _look_at_all(parts: Sequence[Part], begin: Callable[[int], AnyFinding]) -> list[AnyFinding]:
-    return [_look_at(part.group, begin(part.place)) for part in parts]
+    findings = [begin(part.place) for part in parts]
+    for batch in _cut_batches(parts):
+        sides = zip(*(blocks for _, blocks in batch), strict=True)
+        values = zip(*map(read_all, sides), strict=True)
+        for (number, _), arrays in zip(batch, values, strict=True):
+            findings[number].add(*arrays)
+    return findings
 
 
-def _look_at(group: Group, finding: AnyFinding) -> AnyFinding:
-    near = map(_bring, group)
-    for blocks in zip(*(split(entry, BLOCK) for entry in near), strict=True):
-        finding.add(*(read(block).reshape(-1) for block in blocks))
-    return finding
+def _cut_batches(parts: Sequence[Part]) -> Iterator[list[tuple[int, Group]]]:
+    """Cut parts into blocks, each with the number of its part, and put small ones together."""
+    batch: list[tuple[int, Group]] = []
+    room = BLOCK
+    for number, part in enumerate(parts):
+        is_small = part.group[0].numel <= BLOCK
+        near = part.group if is_small else tuple(map(_bring, part.group))
+        for blocks in _split(near, BLOCK):
+            numel = blocks[0].numel
+            if batch and numel > room:
+                yield batch
+                batch, room = [], BLOCK
+            batch.append((number, blocks))
+            room -= numel
+    yield batch
 
 
 def _bring(entry: Entry) -> Entry:
@@ -141,7 +160,7 @@ def _cut_tasks(groups: Sequence[Group]) -> Iterator[list[Part]]:
     task: list[Part] = []
     room = TASK
     for place, group in enumerate(groups):
-        for parts in zip(*(split(entry, TASK) for entry in group), strict=True):
+        for parts in _split(group, TASK):
             numel = parts[0].numel
             if task and numel > room:
                 yield task
@@ -150,6 +169,13 @@ def _cut_tasks(groups: Sequence[Group]) -> Iterator[list[Part]]:
             room -= numel
     if task:
         yield task
+
+
+def _split(group: Group, numel: int) -> Iterable[Group]:
+    """Cut the entries of a group alike, into parts of at most `numel` elements."""
+    if 0 < group[0].numel <= numel:
+        return (group,)
+    return zip(*(split(entry, numel) for entry in group), strict=True)
 
 
 def _ahead(

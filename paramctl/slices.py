@@ -1,6 +1,7 @@
 """Slices of an entry, by arithmetic on its offset, shape and strides: nothing is read."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
 from types import EllipsisType
 from typing import NoReturn
@@ -16,6 +17,7 @@ Index = tuple[Step, ...]
 Box = tuple[slice, ...]  # a range for every dimension
 
 
+@lru_cache(1 << 10)
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the strides, in elements, of a contiguous array."""
     strides, step = [], 1
@@ -32,6 +34,8 @@ def strides_of(entry: Entry) -> tuple[int, ...]:
 
 def squeeze(entry: Entry) -> Entry:
     """Drop the dimensions of size 1: a file may give them any number and any stride."""
+    if 1 not in entry.shape:
+        return entry
     kept = [pair for pair in zip(entry.shape, strides_of(entry), strict=True) if pair[0] != 1]
     return entry._replace(
         shape=tuple(size for size, _ in kept), strides=tuple(stride for _, stride in kept)
@@ -40,7 +44,7 @@ def squeeze(entry: Entry) -> Entry:
 
 def is_row_major(entry: Entry) -> bool:
     """Whether the elements lie one behind the other, in the order of their indices."""
-    if entry.strides is None or not entry.numel:
+    if entry.strides in (None, row_major(entry.shape)) or not entry.numel:
         return True
     plain = squeeze(entry)
     return plain.strides == row_major(plain.shape)
@@ -48,6 +52,8 @@ def is_row_major(entry: Entry) -> bool:
 
 def span_of(entry: Entry) -> tuple[int, int]:
     """Return the lowest element in the storage, and how many there are up to the highest."""
+    if entry.strides is None and (numel := entry.numel):
+        return entry.offset, numel
     reaches = [(size - 1) * step for size, step in zip(entry.shape, strides_of(entry), strict=True)]
     low = entry.offset + sum(reach for reach in reaches if reach < 0)
     return low, 1 + sum(map(abs, reaches))
@@ -59,9 +65,9 @@ def check_extent(entry: Entry, nbytes: int) -> None:
     Raises:
         MalformedError: it reaches past it.
     """
-    low, length = span_of(entry)
-    begin, end = low * entry.dtype.bits // 8, ((low + length) * entry.dtype.bits + 7) // 8
-    if entry.numel and (begin < 0 or end > nbytes):
+    (low, length), bits = span_of(entry), entry.dtype.bits
+    begin, end = low * bits // 8, ((low + length) * bits + 7) // 8
+    if (begin < 0 or end > nbytes) and entry.numel:
         raise MalformedError(
             f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"
         )

@@ -39,7 +39,7 @@ class Float(NamedTuple):
         if self.table:
             return np.asarray(_table(self.table)[bits])
         sign = 1 << (8 * bits.itemsize - 1)
-        return np.asarray(np.bitwise_and(bits, np.array(sign - 1, bits.dtype)))
+        return np.asarray(bits & (sign - 1))
 
     def nans(self, magnitudes: Array) -> Array:
         """Return which of them are NaN."""
@@ -55,8 +55,7 @@ class Float(NamedTuple):
 
     def denormals(self, magnitudes: Array) -> Array:
         """Return which of them are denormal; zeros are not."""
-        below = magnitudes - np.array(1, magnitudes.dtype)  # zeros become the largest
-        return np.asarray(below < np.array(max(self.normal - 1, 0), magnitudes.dtype))
+        return np.asarray(magnitudes - 1 < max(self.normal - 1, 0))  # zeros become the largest
 
 
 @cache

@@ -45,12 +45,14 @@ class Tally:
         (bits,) = blocks
         magnitudes = self._form.magnitudes(bits)
         if self._is_one:
-            self._compare(int(bits[0]), is_one=bool((bits == bits[0]).all()))
+            first, last = int(bits[0]), int(bits[-1])
+            self._compare(first, is_one=first == last and bool((bits == first).all()))
         self._count_large(bits, magnitudes)
         self._count(Kind.DENORMAL, self._form.denormals(magnitudes))
-        self.zeros += magnitudes.size - int(np.count_nonzero(magnitudes))
-        if self.rows:
+        zeros = magnitudes.size - int(np.count_nonzero(magnitudes))
+        if self.rows and zeros >= min(self.rows.length, magnitudes.size):
             self.rows.add(self.numel, magnitudes)
+        self.zeros += zeros
         self._print(_sum(bits), PRIME)
         self.numel += bits.size
 
@@ -103,4 +105,5 @@ def _sum(bits: Array) -> int:
     """Return the sum of all bits, in words of 64, which numpy adds up fastest."""
     whole = bits.size - bits.size % (8 // bits.itemsize)
     words = int(bits[:whole].view(np.uint64).sum(dtype=np.uint64))
-    return (words + int(bits[whole:].sum(dtype=np.uint64))) & WORD
+    rest = int(bits[whole:].sum(dtype=np.uint64)) if whole < bits.size else 0
+    return (words + rest) & WORD

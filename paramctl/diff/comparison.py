@@ -1,8 +1,8 @@
 """Two models side by side: what each parameter is in both, and what they say of themselves."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.diff.facts import Fact
@@ -123,11 +123,17 @@ def _roots(groups: Groups, pairs: Iterable[Pair], side: int) -> dict[Pair, str]:
 
 
 def _alone(pair: Pair, models: tuple[Checkpoint, Checkpoint]) -> Parameter:
-    a, b = (
-        None if name is None else model.entries[name]
-        for name, model in zip(pair, models, strict=True)
+    return Parameter(pair, *_entries(pair, models), ALONE)
+
+
+def _entries(
+    pair: Pair, models: tuple[Checkpoint, Checkpoint]
+) -> tuple[Entry | None, Entry | None]:
+    a, b = models
+    return (
+        None if pair.a is None else a.entries[pair.a],
+        None if pair.b is None else b.entries[pair.b],
     )
-    return Parameter(pair, a, b, ALONE)
 
 
 def _parameter(
@@ -137,21 +143,23 @@ def _parameter(
     tied: tuple[str, str],
     ignored: Collection[str],
 ) -> Parameter:
-    parameter = _alone(pair, models)._replace(outcome=outcome, tied_a=tied[0], tied_b=tied[1])
-    aspects: dict[Aspect, Any] = {
-        "shape": _differ(parameter, "shape"),
-        "dtype": _differ(parameter, "dtype"),
-        "layout": _differ(parameter, "layout") and not outcome.is_equal,
-        "tie": tied[0] != tied[1],
-        "values": outcome.is_equal is False,
-    }
-    differs = (name for name, differs in aspects.items() if differs and name not in ignored)
-    return parameter._replace(differs=tuple(differs))
+    a, b = _entries(pair, models)
+    differs = tuple(each for each in _aspects(a, b, outcome, tied) if each not in ignored)
+    return Parameter(pair, a, b, outcome, differs, *tied)
 
 
-def _differ(parameter: Parameter, attribute: str) -> bool:
-    """Whether two entries differ in something; not where one is missing and says nothing of it."""
-    a, b = parameter.a, parameter.b
-    if a is None or b is None or UNKNOWN in (a.dtype, b.dtype):
-        return False
-    return bool(getattr(a, attribute) != getattr(b, attribute))
+def _aspects(
+    a: Entry | None, b: Entry | None, outcome: Outcome, tied: tuple[str, str]
+) -> Iterator[Aspect]:
+    """Yield in what two entries differ; where one is missing, nothing is known of what it is."""
+    if a and b and UNKNOWN not in (a.dtype, b.dtype):
+        if a.shape != b.shape:
+            yield "shape"
+        if a.dtype != b.dtype:
+            yield "dtype"
+        if a.layout != b.layout and not outcome.is_equal:
+            yield "layout"
+    if tied[0] != tied[1]:
+        yield "tie"
+    if outcome.is_equal is False:
+        yield "values"

@@ -8,7 +8,7 @@ from paramctl.checkpoint import PLANNED, Entry, Storage
 from paramctl.contents import read_content
 from paramctl.diff.values import Difference, Tolerance
 from paramctl.dtypes import UNKNOWN
-from paramctl.errors import LimitError, UsageError, blaming
+from paramctl.errors import LimitError, ParamctlError, UsageError
 from paramctl.passes import Progress, check_expanded, find_all
 from paramctl.slices import strides_of
 
@@ -61,12 +61,14 @@ def _in_order(
 def _settle(couple: Couple) -> Outcome | None:
     """Tell what takes no arithmetic; None where there are numbers to compare."""
     a, b = couple
-    sides = tuple(zip(couple, "AB", strict=True))
-    if missing := [f"{e.layout} in {side}" for e, side in sides if e.dtype is UNKNOWN]:
+    if UNKNOWN in (a.dtype, b.dtype):
+        sides = zip(couple, "AB", strict=True)
+        missing = [f"{entry.layout} in {side}" for entry, side in sides if entry.dtype is UNKNOWN]
         return Outcome(is_equal=None, reason=", ".join(missing))
     if a.shape != b.shape:
         return Outcome(is_equal=None)
-    if empty := [side for entry, side in sides if entry.layout in EMPTY]:
+    if a.layout in EMPTY or b.layout in EMPTY:
+        empty = (side for entry, side in zip(couple, "AB", strict=True) if entry.layout in EMPTY)
         return Outcome(is_equal=True, reason=f"no values in {' and '.join(empty)}")
     if _is_one_place(a, b):
         return Outcome(is_equal=True)
@@ -80,22 +82,24 @@ def _settle(couple: Couple) -> Outcome | None:
 
 def _check(entry: Entry) -> None:
     """Make sure that there are numbers to read, and not far more of them than are stored."""
-    with blaming(entry.storage.source.name if entry.storage else ""):
+    try:
         check(entry)
         check_expanded(entry)
+    except ParamctlError as error:
+        error.file = error.file or (entry.storage.source.name if entry.storage else "")
+        raise
 
 
 def _is_one_place(a: Entry, b: Entry) -> bool:
     """Whether two entries are the same bytes of one file."""
     if a.storage is None or b.storage is None or a.layout not in ARRAYS:
         return False
-    if _view(a, a.storage) != _view(b, b.storage):
-        return False
-    (source_a, begin_a), (source_b, begin_b) = (
-        storage.source.locate(storage.offset) for storage in (a.storage, b.storage)
-    )
+    source_a, begin_a = a.storage.source.locate(a.storage.offset)
+    source_b, begin_b = b.storage.source.locate(b.storage.offset)
     is_one = source_a is source_b or (source_a.identity and source_a.identity == source_b.identity)
-    return bool(is_one) and begin_a == begin_b
+    if not is_one or begin_a != begin_b:
+        return False
+    return _view(a, a.storage) == _view(b, b.storage)
 
 
 def _view(entry: Entry, storage: Storage) -> tuple[object, ...]:

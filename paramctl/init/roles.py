@@ -79,16 +79,16 @@ def kind_of(target: Target) -> Kind:
 
 def role_of(target: Target) -> Role:
     """Return what a parameter is for; unknown where its name and shape do not tell."""
-    if target.leaf in _STATISTICS:
-        return _STATISTICS[target.leaf]
+    leaf, rank = target.leaf, len(target.shape)
+    if leaf in _STATISTICS:
+        return _STATISTICS[leaf]
     if "float" not in target.dtype:
         return Role.UNKNOWN
-    kind, rank = kind_of(target), len(target.shape)
-    if rank >= 2 and _WEIGHT.search(target.leaf):
-        return Role.EMBEDDING if kind is Kind.EMBEDDING else Role.WEIGHT
-    if rank == 1 and _BIAS.search(target.leaf):
+    if rank >= 2 and _WEIGHT.search(leaf):
+        return Role.EMBEDDING if kind_of(target) is Kind.EMBEDDING else Role.WEIGHT
+    if rank == 1 and _BIAS.search(leaf):
         return Role.BIAS
-    if rank == 1 and kind is Kind.NORM and _NORM_WEIGHT.fullmatch(target.leaf):
+    if rank == 1 and _NORM_WEIGHT.fullmatch(leaf) and kind_of(target) is Kind.NORM:
         return Role.NORM_WEIGHT
     return Role.UNKNOWN
 
@@ -104,11 +104,13 @@ def _kind_of_class(name: str) -> Kind | None:
 
 
 def _kind_by_names(target: Target) -> Kind:
-    if _STATISTICS.keys() & {target.leaf, *target.siblings}:
+    leaf = target.leaf
+    if leaf in _STATISTICS or not _STATISTICS.keys().isdisjoint(target.siblings):
         return Kind.NORM
-    for pattern, kind in ((_RECURRENT, Kind.RECURRENT), (_ATTENTION, Kind.ATTENTION)):
-        if pattern.fullmatch(target.leaf):
-            return kind
+    if _RECURRENT.fullmatch(leaf):
+        return Kind.RECURRENT
+    if _ATTENTION.fullmatch(leaf):
+        return Kind.ATTENTION
     weight = weight_shape(target)
     if len(weight) < 2:
         # a class of PyTorch's with a vector and a bias is a norm

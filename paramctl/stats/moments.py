@@ -68,7 +68,7 @@ class Moments:
         values *= values  # no dot product: BLAS has threads of its own, in the way of ours
         self._join(values.size, mean, float(values.sum()))
         self._stretch(block.min().item(), block.max().item())
-        self.zeros += int(np.count_nonzero(block == 0))
+        self.zeros += block.size - int(np.count_nonzero(block))
         self._samples.append(block[:: self._step].astype(np.float64))
 
     def merge(self, later: Self) -> None:

@@ -44,10 +44,10 @@ def tsv_lines(measured: Iterable[Measured]) -> Iterator[str]:
     for each in measured:
         moments = each.moments
         numbers = [_text(number(moments)) if moments else "" for number in NUMBERS.values()]
-        shape, dtype = _what(each)
+        notes = escape(each.tied), escape(each.why)
         quantiles = map(_text, each.quantiles)
-        cells = [each.name, shape, dtype, *numbers, each.tied, each.why, *quantiles]
-        yield "\t".join(escape(cell) or "-" for cell in cells)
+        cells = [escape(each.name), *_what(each), *numbers, *notes, *quantiles]
+        yield "\t".join([cell or "-" for cell in cells])
 
 
 def json_text(measured: Iterable[Measured], fractions: Sequence[float]) -> str:
