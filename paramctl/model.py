@@ -109,6 +109,26 @@ class Model(Checkpoint):
 
         return rename(self, [parse_rule(r) if isinstance(r, str) else Map(r) for r in rules])
 
+    def drop(self, *addresses: str) -> Self:
+        """Leave layers or parameters out.
+
+        Raises:
+            UsageError: an address names nothing, or nothing would be left.
+        """
+        from paramctl.edits.selection import drop  # noqa: PLC0415 (rarely needed)
+
+        return drop(self, addresses)
+
+    def extract(self, *addresses: str) -> Self:
+        """Make a single layer a model of its own, its name left out; or keep what is named alone.
+
+        Raises:
+            UsageError: an address names nothing.
+        """
+        from paramctl.edits.selection import extract  # noqa: PLC0415 (rarely needed)
+
+        return extract(self, addresses)
+
     def resize(
         self, *addresses: str, shape: tuple[int, ...], scheme: str = "", seed: int | None = None
     ) -> Self:

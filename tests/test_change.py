@@ -21,6 +21,8 @@ VERBS = {
     "tie": ["0.bias", "2.bias"],
     "untie": [],
     "rename": ["0 -> first"],
+    "drop": ["2"],
+    "extract": ["2", "4"],
 }
 CALLS = [pytest.param(verb, more, id=verb) for verb, more in VERBS.items()]
 
@@ -241,6 +243,8 @@ def test_a_plan_fits_the_terminal(columns: int) -> None:
             "2.bias\t4.bias\t[8]\tfloat32\t32\n",
         ),
         ("untie", ["4.bias"], "4.bias\t2.bias\t[8]\tfloat32\t32\n"),
+        ("drop", ["2.bias", "0.bias"], "0.bias\t[8]\tfloat32\t32\n2.bias\t[8]\tfloat32\t32\n"),
+        ("extract", ["4"], "weight\t[8, 8]\tfloat32\t256\nbias\t[8]\tfloat32\t32\n"),
         ("rename", ["s/^0/x/"], "0.weight\tx.weight\n0.bias\tx.bias\n"),
     ],
 )

@@ -18,12 +18,14 @@ SHARED = SAMPLES / "shared.safetensors"
 def test_a_chain_of_methods_writes_what_a_pipeline_of_verbs_writes(tmp_path: Path) -> None:
     run = shell(
         "set -o pipefail; $P untie $SHARED | $P init --scheme xavier --seed 7 | $P tie 2 4 "
+        "| $P rename 's/^/m./' | $P drop m.6.bias | $P extract m "
         "| $P set - '0.bias = 1' '2.weight *= 2' > $OUT",
         SHARED=SHARED,
         OUT=tmp_path / "shell.safetensors",
     )
     assert run.returncode == 0, run.stderr
     model = paramctl.open(SHARED).untie().init("xavier", seed=7).tie("2", "4")
+    model = model.rename("s/^/m./").drop("m.6.bias").extract("m")
     model.set("0.bias = 1", "2.weight *= 2").save(tmp_path / "python.safetensors")
     written = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("shell", "python")]
     assert written[0] == written[1]

@@ -98,7 +98,7 @@ def test_a_spec_that_fits_no_more_is_left_out_with_a_note(forks: Forks, tmp_path
     forks.run("init", SAMPLES / "mlp.yaml", "--seed", "0", "-o", tmp_path / "m")
     run = forks.run("rename", tmp_path / "m", "0 -> fc", "-i")
     assert run.err.startswith(
-        "paramctl: the spec in the metadata is left out: its names are others"
+        "paramctl: the spec that came with it is left out: it describes other parameters"
     )
     assert "paramctl.spec" not in library.open(tmp_path / "m").metadata
     assert library.open(tmp_path / "m").types["fc"] == "Linear"

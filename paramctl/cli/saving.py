@@ -187,7 +187,8 @@ def _is_file(checkpoint: Checkpoint) -> bool:
 def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) -> None:
     environment = destination.environment
     if environment.out_is_terminal:
-        Listing(environment, edited, changes.rows).write_changes(changes)
+        shown = changes.checkpoint or edited
+        Listing(environment, shown, changes.rows).write_changes(changes)
     else:
         environment.write_lines(changes.lines)
     if not destination.saving.dry_run:

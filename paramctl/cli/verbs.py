@@ -42,6 +42,8 @@ VERBS = {
     "untie": Verb("Change", "Give tied parameters values of their own."),
     "merge": Verb("Change", "Put the parameters of several models into one."),
     "rename": Verb("Change", "Rename layers and parameters: 's/^module\\.//' 'OLD -> NEW'."),
+    "drop": Verb("Change", "Leave layers or parameters out."),
+    "extract": Verb("Change", "Make a layer a model of its own, or keep some parameters alone."),
     "resize": Verb("Change", "Let parameters grow or shrink: a larger vocabulary."),
     "schemes": Verb("Look", "List the schemes that init knows, or explain one."),
     "schema": Verb("Shell", "Print the JSON Schema of specs, for editors."),

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 class Changes(NamedTuple):
     """The rows of what changes, each with a note of how, and a line of what they come to.
 
-    `lines` say the same to programs, columns between tabs. Where the rows say too little of it to
-    people, `draw` is given a console, its width in cells, and the arrow from the old to the new.
+    `lines` say the same to programs, columns between tabs. The rows are of `checkpoint`, else of
+    the changed model. Where they say too little of it to people, `draw` is given a console, its
+    width in cells, and the arrow from the old to the new, and returns whether it has shown all.
     """
 
     rows: Sequence[Row]
     summary: str
     lines: Iterable[str]
     draw: "Callable[[Console, int | None, str], bool] | None" = None
+    checkpoint: Checkpoint | None = None
 
 
 def rows_with_notes(checkpoint: Checkpoint, notes: Mapping[str, str]) -> list[Row]:
