@@ -3,6 +3,8 @@
 Source: huggingface_hub's `save_torch_state_dict`, `model.safetensors.index.json`.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
@@ -14,6 +16,7 @@ from paramctl.sources import Source
 from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
+THREADS = 8  # that ask servers
 MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
 ABSENT = Entry("", UNKNOWN, (), None, layout=MISSING)
 
@@ -42,10 +45,9 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         source.name, "sharded", {}, metadata=_metadata(index), holds=f"{len(shards)} files"
     )
     complaints: list[str] = []
-    for shard, names in shards.items():
-        complaints += _add_shard(
-            checkpoint, shard, source.beside(shard, follow=options.follow), names, options
-        )
+    opened = _read_shards(source, list(shards), options)
+    for (file, names), held in zip(shards.items(), opened, strict=True):
+        complaints += _add_shard(checkpoint, file, held, names)
     complaints += _unlisted(checkpoint, weight_map)
     checkpoint.complaints = _shorten(complaints)
     checkpoint.missing = {
@@ -80,28 +82,27 @@ def _metadata(index: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _add_shard(
-    checkpoint: Checkpoint,
-    file: str,
-    source: Source | None,
-    names: list[str],
-    options: ReadOptions,
-) -> list[str]:
-    """Add one file's tensors; return what is wrong: the index looks for `names` in it."""
+def _read_shards(
+    index: Source, files: list[str], options: ReadOptions
+) -> Iterator[Checkpoint | None]:
+    """Yield what the files hold, None for one that is missing; several are asked for at a time."""
+    read_one = partial(_read_shard, index, options=options)
+    if not index.is_far:
+        yield from map(read_one, files)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (for servers only)
+
+    pool = ThreadPoolExecutor(THREADS, "paramctl-shard")
+    try:
+        yield from pool.map(read_one, files)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read_shard(index: Source, file: str, options: ReadOptions) -> Checkpoint | None:
+    source = index.beside(file, follow=options.follow)
     if source is None:
-        checkpoint.missing |= dict.fromkeys(names, f"{file} is not there; put it beside the index")
-        return [f"{file} is missing"]
-    held = _read_shard(checkpoint, source, options)
-    for name, entry in held.items():
-        if name in checkpoint.entries:
-            raise MalformedError(f"tensor '{name}' is in two of the files", file=source.name)
-        checkpoint.entries[name] = entry
-    absent = [name for name in names if name not in held]
-    checkpoint.missing |= dict.fromkeys(absent, f"{file} does not hold it, whatever the index says")
-    return [f"'{name}' is not in {file}" for name in absent]
-
-
-def _read_shard(checkpoint: Checkpoint, source: Source, options: ReadOptions) -> dict[str, Entry]:
+        return None
     with blaming(source.name):
         reader = find_reader(source)
         if reader is read:
@@ -109,12 +110,28 @@ def _read_shard(checkpoint: Checkpoint, source: Source, options: ReadOptions) ->
         shard = reader(source, ReadOptions(max_header_bytes=options.max_header_bytes))
         source.check_unchanged()
     source.release()
+    return shard
+
+
+def _add_shard(
+    checkpoint: Checkpoint, file: str, shard: Checkpoint | None, names: list[str]
+) -> list[str]:
+    """Add one file's tensors; return what is wrong: the index looks for `names` in it."""
+    if shard is None:
+        checkpoint.missing |= dict.fromkeys(names, f"{file} is not there; put it beside the index")
+        return [f"{file} is missing"]
+    for name, entry in shard.items():
+        if name in checkpoint.entries:
+            raise MalformedError(f"tensor '{name}' is in two of the files", file=shard.file)
+        checkpoint.entries[name] = entry
     checkpoint.format = f"sharded {shard.format}"
     checkpoint.foreign = tuple(dict.fromkeys(checkpoint.foreign + shard.foreign))
     checkpoint.aliases |= shard.aliases
     checkpoint.overlaps |= shard.overlaps
     checkpoint.types |= shard.types
-    return dict(shard.entries)
+    absent = [name for name in names if name not in shard]
+    checkpoint.missing |= dict.fromkeys(absent, f"{file} does not hold it, whatever the index says")
+    return [f"'{name}' is not in {file}" for name in absent]
 
 
 def _unlisted(checkpoint: Checkpoint, weight_map: dict[str, str]) -> list[str]:
