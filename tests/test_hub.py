@@ -22,7 +22,11 @@ class Hub:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.files = "/cdn"
-        told = {"sha": COMMIT, "siblings": [{"rfilename": name} for name in NAMES]}
+        told = {
+            "id": REPOSITORY,
+            "sha": COMMIT,
+            "siblings": [{"rfilename": name} for name in NAMES],
+        }
         for revision in ("main", "v1.0", "refs/pr/1"):
             path = f"/api/models/{REPOSITORY}/revision/{revision}"
             server.answers[path] = lambda handler: handler.say(200, {}, json.dumps(told).encode())
@@ -73,6 +77,20 @@ def test_few_requests_are_made_and_all_of_one_commit(hub: Hub) -> None:
     assert paths[0] == "/api/models/org/repo/revision/main"
     assert len(paths) == 1 + 2 * 3  # the index and two shards, each redirected once
     assert all(COMMIT in path or path.startswith("/cdn/") for path in paths[1:])
+
+
+def test_the_addresses_are_those_that_huggingface_hub_asks(hub: Hub) -> None:
+    from huggingface_hub import HfApi, close_session, hf_hub_url  # noqa: PLC0415 (takes 0.5 s)
+
+    server = hub.server
+    paramctl.open("hf://org/repo@refs/pr/1/ema/model.safetensors")
+    ours = [path for path, *_ in server.requests][:2]
+    api = HfApi(endpoint=server.url, token=False)
+    info = api.model_info("org/repo", revision="refs/pr/1")
+    close_session()
+    assert (info.sha, [file.rfilename for file in info.siblings or []]) == (COMMIT, NAMES)
+    file = hf_hub_url("org/repo", "ema/model.safetensors", revision=COMMIT, endpoint=server.url)
+    assert ours == [server.requests[-1][0], file.removeprefix(server.url)]
 
 
 @pytest.mark.parametrize("where", ["variable", "file", "nowhere"])

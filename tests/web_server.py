@@ -49,9 +49,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serve what is asked for."""
-        path = unquote(urlsplit(self.path).path)
+        asked = urlsplit(self.path).path
+        path = unquote(asked)
         with self.server.lock:
-            self.server.requests.append((path, self.headers.get("Range", ""), dict(self.headers)))
+            self.server.requests.append((asked, self.headers.get("Range", ""), dict(self.headers)))
         if path in self.server.answers:
             self.server.answers[path](self)
         else:
