@@ -19,6 +19,7 @@ from web_server import Handler, Server, serving
 
 import paramctl
 from paramctl.checkpoint import ReadOptions
+from paramctl.cli.declared import read_declaration
 from paramctl.cli.names import list_names
 from paramctl.errors import FileError, MalformedError, UnsafeError, UsageError
 from paramctl.remote import connections
@@ -110,6 +111,13 @@ def test_a_shard_that_is_not_there_is_missing(server: Server) -> None:
     model = paramctl.open(f"{server.url}/m.index.json")
     assert model.complaints == ("b.safetensors is missing",)
     assert list(model) == ["a", "b"]
+
+
+def test_a_config_that_is_not_there_declares_nothing(server: Server) -> None:
+    (server.folder / "x").write_bytes(one(F32))
+    with pytest.raises(UsageError, match=r"no config\.json beside it"):
+        read_declaration(paramctl.open(f"{server.url}/x"))
+    assert server.requests[-1][0] == "/config.json"
 
 
 class Far(FarSource):

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
-from paramctl.errors import UsageError
+from paramctl.errors import AbsentError, UsageError
 from paramctl.formats import open_checkpoint
 from paramctl.formats.folders import CONFIG
 from paramctl.models.declared import Declared, compare, with_declared
 from paramctl.models.huggingface import FORMAT
+from paramctl.sources import URL_SCHEMES
 from paramctl.views.declared import lines_of, notes_of, with_notes
 from paramctl.views.rows import Row
 
@@ -46,7 +47,13 @@ def read_declaration(checkpoint: Checkpoint) -> Declaration:
     config = os.path.join(os.path.dirname(checkpoint.file), CONFIG)
     if checkpoint.format == FORMAT:
         raise UsageError("there are no weights beside this config", file=checkpoint.file)
-    if not os.path.lexists(checkpoint.file) or not os.path.lexists(config):
-        raise UsageError(f"no {CONFIG} beside it, so nothing is declared", file=checkpoint.file)
-    found = compare(checkpoint, open_checkpoint(config))
+    undeclared = UsageError(f"no {CONFIG} beside it, so nothing is declared", file=checkpoint.file)
+    is_far = checkpoint.file.startswith(URL_SCHEMES)
+    if not (is_far or (os.path.lexists(checkpoint.file) and os.path.lexists(config))):
+        raise undeclared
+    try:
+        declared = open_checkpoint(config)
+    except AbsentError as error:
+        raise undeclared from error
+    found = compare(checkpoint, declared)
     return Declaration(config, found, with_declared(checkpoint, found))
