@@ -36,7 +36,7 @@ FLOORS = [
     ["paramctl.edits", "paramctl.writer"],
     ["paramctl.check", "paramctl.probe"],
     ["paramctl.views", "paramctl.model"],
-    ["paramctl.browse"],
+    ["paramctl.browse", "paramctl.report"],
     ["paramctl.cli"],
     ["paramctl.__main__"],
 ]

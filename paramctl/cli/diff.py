@@ -1,13 +1,11 @@
 """`paramctl diff`: how two models differ."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import STDIN_ARGUMENT, open_named
 from paramctl.cli.options import (
@@ -19,14 +17,12 @@ from paramctl.cli.options import (
     TableFormat,
     complete_addresses,
 )
-from paramctl.cli.pairing import Models, choose, pair_up
-from paramctl.cli.progress import show_progress
+from paramctl.cli.pairing import Models, choose, compare, pair_up
 from paramctl.errors import NO, UsageError
 from paramctl.views.escaping import escape
 
 if TYPE_CHECKING:
     from paramctl.diff.comparison import Comparison, Parameter
-    from paramctl.diff.names import Pair
     from paramctl.diff.values import Tolerance
 
 EXAMPLES = """
@@ -135,7 +131,7 @@ def run(
     pairs = pair_up(environment, models, choose(models, addresses, filtering.classes))
     is_whole = not addresses and not filtering.classes
     ignored = (*(ignore or []), *(() if is_whole else OF_WHOLE))
-    comparison = _compare(environment, models, pairs, allowed, ignored)
+    comparison = compare(environment, models, pairs, allowed, ignored)
     if brief:
         from paramctl.views.diffs import brief_lines  # noqa: PLC0415 (loads numpy)
 
@@ -190,37 +186,6 @@ def _note_lacks(environment: Environment, models: Models) -> None:
         if model.is_planned:
             what = "parameters without values, of which names, shapes and dtypes are compared"
             environment.note(f"{model.file}: it has {what}")
-
-
-def _compare(
-    environment: Environment,
-    models: Models,
-    pairs: "Sequence[Pair]",
-    tolerance: "Tolerance",
-    ignored: Sequence[Ignorable],
-) -> "Comparison":
-    from paramctl.diff.comparison import Comparison, compare_parameters  # noqa: PLC0415
-    from paramctl.diff.facts import compare_classes, compare_metadata  # noqa: PLC0415
-
-    a, b = models
-    with show_progress(environment) as progress:
-        parameters = compare_parameters(models, pairs, tolerance, progress, ignored)
-    says = Ignorable.METADATA not in ignored and not a.is_planned and not b.is_planned
-    return Comparison(
-        a,
-        b,
-        parameters,
-        compare_metadata(_metadata(a), _metadata(b)) if says else [],
-        compare_classes(a.types, b.types) if Ignorable.CLASS not in ignored else [],
-    )
-
-
-def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
-    from paramctl.diff.facts import own_metadata  # noqa: PLC0415 (loads numpy)
-    from paramctl.views.metadata import read_metadata, tell  # noqa: PLC0415 (the same)
-
-    told: dict[str, Any] = tell(read_metadata(own_metadata(checkpoint))).value
-    return told
 
 
 def _write(

@@ -1,16 +1,19 @@
-"""Which parameters of two models are compared, and with which of the other."""
+"""Which parameters of two models are compared, with which of the other, and how they differ."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.cli.progress import show_progress
 from paramctl.errors import UsageError, blaming
 from paramctl.layer_types import keep_types
 from paramctl.views.escaping import escape
 
 if TYPE_CHECKING:
+    from paramctl.diff.comparison import Comparison
     from paramctl.diff.names import Pair
+    from paramctl.diff.values import Tolerance
 
 Models = tuple[Checkpoint, Checkpoint]
 Names = tuple[set[str], set[str]]
@@ -83,3 +86,41 @@ def _hint_prefix(environment: Environment, models: Models) -> None:
     if prefix := find_prefix(models[0].entries, models[1].entries):
         what = "no name is in both models; those of one begin with"
         environment.note(f"{what} '{escape(prefix)}', which --strip-prefix leaves out")
+
+
+def compare(
+    environment: Environment,
+    models: Models,
+    pairs: "Sequence[Pair]",
+    tolerance: "Tolerance",
+    ignored: Collection[str] = (),
+) -> "Comparison":
+    """Compare what is paired, and what both models say of themselves.
+
+    `ignored` are aspects of parameters, `metadata` and `class`.
+
+    Raises:
+        ParamctlError: the values cannot be read.
+    """
+    from paramctl.diff.comparison import Comparison, compare_parameters  # noqa: PLC0415
+    from paramctl.diff.facts import compare_classes, compare_metadata  # noqa: PLC0415
+
+    a, b = models
+    with show_progress(environment) as progress:
+        parameters = compare_parameters(models, pairs, tolerance, progress, ignored)
+    says = "metadata" not in ignored and not a.is_planned and not b.is_planned
+    return Comparison(
+        a,
+        b,
+        parameters,
+        compare_metadata(_metadata(a), _metadata(b)) if says else [],
+        compare_classes(a.types, b.types) if "class" not in ignored else [],
+    )
+
+
+def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
+    from paramctl.diff.facts import own_metadata  # noqa: PLC0415 (loads numpy)
+    from paramctl.views.metadata import read_metadata, tell  # noqa: PLC0415 (the same)
+
+    told: dict[str, Any] = tell(read_metadata(own_metadata(checkpoint))).value
+    return told

@@ -34,6 +34,7 @@ VERBS = {
     "stats": Verb("Look", "Show what values come to: mean, spread, extremes, zeros, NaN."),
     "check": Verb("Look", "Find NaN, Inf, dead rows, duplicates, and what a spec has otherwise."),
     "plot": Verb("Look", "Draw histograms, heat maps, spectra (pictures in files: extra plot)."),
+    "report": Verb("Look", "Make one page of a model: HTML that works offline (extra: report)."),
     "browse": Verb("Look", "Look through a model, or two, with the keyboard (extra: browse)."),
     "probe": Verb("Look", "Run a model: outputs, gradients, a few steps of training."),
     "init": Verb("Change", "Fill parameters with the values of a scheme."),

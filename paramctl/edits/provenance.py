@@ -57,6 +57,28 @@ def _with_records(checkpoint: AnyCheckpoint, records: list[dict[str, Any]]) -> A
     return replace(checkpoint, metadata=metadata)
 
 
+def read_draws(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the records that the metadata holds; none where they are not ours, or broken by hand.
+
+    Each has the texts `scheme` and `rule`, the integer `seed`, and `parameters`, a list of names.
+    """
+    try:
+        records = json.loads(metadata.get(KEY, "[]"))
+    except (ValueError, TypeError, RecursionError):
+        return []
+    is_ours = isinstance(records, list) and all(map(_is_record, records))
+    return records if is_ours else []
+
+
+def _is_record(record: Any) -> bool:
+    kinds = {"scheme": str, "rule": str, "seed": int, "parameters": list}
+    return (
+        isinstance(record, dict)
+        and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+        and all(isinstance(name, str) for name in record["parameters"])
+    )
+
+
 def _without(metadata: Mapping[str, Any], names: set[str]) -> list[dict[str, Any]]:
     """Return the records that the metadata holds, less these parameters."""
     return _rename(metadata, lambda name: None if name in names else name)
@@ -66,12 +88,8 @@ def _rename(
     metadata: Mapping[str, Any], new_name: Callable[[str], str | None]
 ) -> list[dict[str, Any]]:
     """Return the records that the metadata holds, without the names that have no new one."""
-    try:
-        records = json.loads(metadata.get(KEY, "[]"))
-        left = [
-            record | {"parameters": sorted(filter(None, map(new_name, record["parameters"])))}
-            for record in records
-        ]
-    except (ValueError, TypeError, KeyError, RecursionError):  # not ours, or broken by hand
-        return []
+    left = [
+        record | {"parameters": sorted(filter(None, map(new_name, record["parameters"])))}
+        for record in read_draws(metadata)
+    ]
     return [record for record in left if record["parameters"]]
