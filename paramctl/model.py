@@ -129,6 +129,24 @@ class Model(Checkpoint):
 
         return extract(self, addresses)
 
+    def graft(self, source: Checkpoint, scheme: str = "", *, seed: int | None = None) -> Self:
+        """Take the values of another model that fit; the rest keeps its own, if it has any.
+
+        With a scheme the rest is initialized by that; what has no values then is, as PyTorch would.
+
+        Raises:
+            UsageError: nothing fits, or the scheme does not parse.
+        """
+        from paramctl.edits.fits import find_fits  # noqa: PLC0415 (loads numpy)
+        from paramctl.edits.grafting import graft, plan_rest  # noqa: PLC0415 (the same)
+        from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)
+
+        schemes = [each for each in (scheme, "default" if self.is_planned else "") if each]
+        rules = [rule for each in schemes for rule in rules_of_scheme(each, [])]
+        fits = find_fits(source, self)
+        number = fresh_seed() if seed is None else check_seed(seed)
+        return graft(self, fits, plan_rest(self, fits, rules), number)
+
     def resize(
         self, *addresses: str, shape: tuple[int, ...], scheme: str = "", seed: int | None = None
     ) -> Self:

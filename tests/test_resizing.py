@@ -224,7 +224,7 @@ def test_a_spec_does_not_stay_and_classes_do(torch_forks: Forks, tmp_path: Path)
     a, b = tmp_path / "a", tmp_path / "b"
     torch_forks.run("init", SAMPLES / "mlp.yaml", "-s", "xavier", "--seed", "0", "-o", a)
     run = torch_forks.run("resize", a, "0.weight", "--shape", "8x9", "-s", "mean", "-o", b)
-    assert "the model's spec is left out: the shapes are others" in run.err
+    assert "the spec that came with it is left out: it describes other parameters" in run.err
     changed = library.open(b)
     assert "paramctl.spec" not in changed.metadata
     assert changed.types["0"] == "Linear"

@@ -13,7 +13,7 @@ from paramctl.cli.models import open_model
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.plans import refuse_gaps, report_plan, why_nothing
 from paramctl.cli.saving import Saving, choose_destination
-from paramctl.cli.seeding import Seed
+from paramctl.cli.seeding import Seed, note_seed, pick_fresh
 from paramctl.edits import recipes
 from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
 from paramctl.errors import NO, UsageError, blaming
@@ -21,7 +21,6 @@ from paramctl.formats import open_checkpoint
 from paramctl.groups import Groups
 from paramctl.init import registry
 from paramctl.init.devices import choose_device
-from paramctl.init.seeds import fresh_seed
 from paramctl.layer_types import keep_types
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
@@ -111,10 +110,6 @@ class Choosing(NamedTuple):
             show_default=False,
         ),
     ] = ""
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
-    ] = False
 
     def plan(
         self,
@@ -179,11 +174,6 @@ class Drawing(NamedTuple):
         bool, typer.Option("--verbose", "-v", help="Name every parameter as it is initialized.")
     ] = False
 
-    def pick_seed(self, plan: "Plan") -> int | None:
-        """Return a fresh seed; None where one is given, or where none is needed."""
-        is_random = any(draw.distribution.draws for draw in plan.draws)
-        return fresh_seed() if is_random and self.seed is None else None
-
 
 def run(
     environment: Environment,
@@ -194,6 +184,11 @@ def run(
     computing: Computing,
     saving: Saving,
     arguments: ModelAndLayers = None,
+    *,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Unused rules and parameters without a rule are errors."),
+    ] = False,
 ) -> None:
     """Fill parameters with the values of a scheme."""
     device = choose_device(computing.device)
@@ -209,13 +204,13 @@ def run(
 
             check_spec(checkpoint)
         plan = choosing.plan(checkpoint, addresses, filtering.classes, rules)
-        report_plan(environment, plan, strict=choosing.strict)
-        fresh = drawing.pick_seed(plan)
+        report_plan(environment, plan, strict=strict)
+        fresh = pick_fresh(drawing.seed, (draw.distribution for draw in plan.draws))
         announce = (lambda draw: announce_draw(environment, draw)) if drawing.verbose else None
         edited = initialize(checkpoint, plan, fresh or drawing.seed or 0, device, announce)
         destination.save(edited, lambda: show_plan(edited, plan))
-        if fresh is not None and not destination.is_plan:
-            environment.note(f"seed {fresh}")
+        if not destination.is_plan:
+            note_seed(environment, fresh)
         if drawing.verify:
             written = "" if destination.is_plan else destination.path
             verify_draws(environment, open_checkpoint(written) if written else edited, plan)

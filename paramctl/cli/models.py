@@ -67,9 +67,18 @@ def open_all(environment: Environment, names: Sequence[str], reading: Reading) -
         UsageError: more than one of them is standard input.
         ParamctlError: as `open_model`.
     """
+    check_stdin(names)
+    return [open_named(environment, name, reading) for name in names]
+
+
+def check_stdin(names: Sequence[str]) -> None:
+    """Make sure that one model at most is to come from standard input.
+
+    Raises:
+        UsageError: several are.
+    """
     if names.count(STDIN_ARGUMENT) > 1:
         raise UsageError("standard input holds one model", hint="name files for the others")
-    return [open_named(environment, name, reading) for name in names]
 
 
 def _open_named(environment: Environment, name: str, options: ReadOptions) -> Checkpoint:

@@ -6,13 +6,12 @@ import typer
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
+from paramctl.cli.notes import note_spec
 from paramctl.cli.options import ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
-from paramctl.cli.seeding import Seed
+from paramctl.cli.seeding import Seed, note_seed, pick_fresh
 from paramctl.errors import UsageError, blaming
 from paramctl.init import registry
-from paramctl.init.seeds import fresh_seed
-from paramctl.models import spec
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
@@ -72,8 +71,7 @@ def run(
     new = parse_new(scheme)
     with blaming(checkpoint.file):
         planned = plan(checkpoint, addresses, sizes, new)
-        is_random = any(each.distribution and each.distribution.draws for each in planned)
-        fresh = fresh_seed() if is_random and seed is None else None
+        fresh = pick_fresh(seed, (each.distribution for each in planned if each.distribution))
         resized = resize(checkpoint, planned, fresh or seed or 0)
         for each in planned:
             if each.lost:
@@ -81,11 +79,10 @@ def run(
                 environment.note(
                     escape(f"'{each.entry.name}' loses {lost} of {each.entry.numel:,}")
                 )
-        if spec.KEY in checkpoint.metadata:
-            environment.note("the model's spec is left out: the shapes are others")
+        note_spec(environment, checkpoint, resized)
         destination.save(resized, lambda: show_resizing(resized, planned))
-        if fresh is not None and not destination.is_plan:
-            environment.note(f"seed {fresh}")
+        if not destination.is_plan:
+            note_seed(environment, fresh)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from paramctl.errors import LimitError
 
 MAX_SECONDS = 30.0
+ENDLESS = "what repeats within what repeats never ends: (a+)+"
 
 
 @contextmanager

@@ -45,6 +45,7 @@ VERBS = {
     "rename": Verb("Change", "Rename layers and parameters: 's/^module\\.//' 'OLD -> NEW'."),
     "drop": Verb("Change", "Leave layers or parameters out."),
     "extract": Verb("Change", "Make a layer a model of its own, or keep some parameters alone."),
+    "graft": Verb("Change", "Start a model from the values of another that fit."),
     "resize": Verb("Change", "Let parameters grow or shrink: a larger vocabulary."),
     "schemes": Verb("Look", "List the schemes that init knows, or explain one."),
     "schema": Verb("Shell", "Print the JSON Schema of specs, for editors."),

@@ -1,7 +1,8 @@
 """Initialization: what becomes of every parameter, planned before a value is drawn."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from paramctl.addresses import Resolver
 from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
@@ -22,18 +23,21 @@ from paramctl.layer_types import keep_types
 from paramctl.layers import prefixes
 from paramctl.narrowing import FLOATING
 
+NONE: Mapping[str, str] = MappingProxyType({})
 _FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given
 
 
-def plan(checkpoint: Checkpoint, rules: Sequence[Rule]) -> Plan:
+def plan(checkpoint: Checkpoint, rules: Sequence[Rule], decided: Mapping[str, str] = NONE) -> Plan:
     """Find the first rule that matches each parameter, and what its scheme makes of it.
+
+    What is `decided` on, by its stored name, is kept, whatever the rules say: for the reason there.
 
     Raises:
         AddressError: a rule's address does not parse, or it names nothing and must not.
         UsageError: a scheme cannot fill a parameter that was named for it, or there is no layer of
             a rule's types.
     """
-    return _Planner(checkpoint).plan(rules)
+    return _Planner(checkpoint, decided).plan(rules)
 
 
 def initialize(
@@ -60,7 +64,7 @@ def initialize(
 class _Planner:
     """The parameters of a checkpoint as the targets of rules."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, decided: Mapping[str, str]) -> None:
         self.checkpoint = checkpoint
         self.groups = Groups(checkpoint.aliases)
         self.targets = targets_of(checkpoint)
@@ -68,7 +72,7 @@ class _Planner:
         self.in_order = sorted(checkpoint)
         self.of_types: dict[tuple[str, ...], list[str]] = {}
         self.resolver = Resolver(checkpoint.entries)
-        self.decided: dict[str, Draw | str] = {}
+        self.decided: dict[str, Draw | str] = dict(decided)
 
     def plan(self, rules: Sequence[Rule]) -> Plan:
         unused = [unused for rule in rules if (unused := self._apply(rule))]

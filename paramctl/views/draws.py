@@ -13,7 +13,7 @@ from paramctl.views.summary import total_line
 def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
     """Return what is initialized and what is kept, in the model's order."""
     drawn = {name: "" for draw in plan.draws for name in draw.names}
-    drawn |= {draw.names[0]: _note(draw) for draw in plan.draws}
+    drawn |= {draw.names[0]: note_on(draw) for draw in plan.draws}
     kept = {name: _note_kept(name, why) for name, why in plan.kept.items()}
     notes = drawn | kept
     rows = rows_with_notes(checkpoint, {name: notes[name] for name in checkpoint if name in notes})
@@ -21,7 +21,7 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
     return Changes(rows, f"to initialize: {total_line(totals)}", tsv_lines(plan))
 
 
-def _note(draw: Draw) -> str:
+def note_on(draw: Draw) -> str:
     """Return the scheme, what std and mean it should have where it is random, and the rule."""
     scheme, mean, std = draw.rule.scheme, draw.distribution.mean, draw.distribution.std
     if scheme and mean is not None and std:

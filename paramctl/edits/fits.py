@@ -1,0 +1,76 @@
+"""Which parameters of one model fit into another, by name, shape and type."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paramctl.arrays import ARRAYS
+from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.edits.renaming import Step, rename
+from paramctl.errors import UsageError
+from paramctl.groups import Groups
+from paramctl.narrowing import FLOATING
+
+ABSENT = "not there"
+
+
+class Fits(NamedTuple):
+    """What of a model fits into another, and what in the other is lacking and why.
+
+    Both are by the names that are stored there; entries and what is `left_over` have the names of
+    the first.
+    """
+
+    copied: dict[str, Entry]
+    lacking: dict[str, str]
+    left_over: list[str]
+
+
+def find_fits(source: Checkpoint, target: Checkpoint, steps: Sequence[Step] = ()) -> Fits:
+    """Find what of a model fits into another, after its names are changed step by step.
+
+    Of tied names in the target, the first one that fits counts for all.
+
+    Raises:
+        NoMatchError: a step fits no name; says the closest.
+        UsageError: two names would become one, or nothing fits.
+    """
+    renamed = rename(source, steps)
+    origins = dict(zip(renamed, source, strict=True))
+    groups, own_groups = Groups(target.aliases), Groups(renamed.aliases)
+    copied, lacking, seen = {}, {}, set()
+    for stored in (name for name in target if name not in target.aliases):
+        found = [name for name in groups.members(stored) if name in renamed]
+        whys = {name: _why_not(renamed[name], target[stored]) for name in found}
+        if fitting := next((name for name in found if not whys[name]), None):
+            copied[stored] = renamed[fitting]._replace(name=origins[fitting])
+            seen.update(own_groups.members(fitting))
+        else:
+            lacking[stored] = next(iter(whys.values()), ABSENT)
+            seen.update(found)
+    if not copied:
+        raise _nothing_fits(renamed, target)
+    return Fits(copied, lacking, [origins[name] for name in renamed if name not in seen])
+
+
+def _why_not(entry: Entry, wanted: Entry) -> str:
+    """Return why an entry cannot be copied to a place, nothing if it can."""
+    if entry.layout == PLANNED:
+        return "without values there"
+    if entry.layout not in ARRAYS or entry.storage is None:
+        return f"{entry.layout} there"
+    if entry.shape != wanted.shape:
+        return f"{list(entry.shape)} there"
+    if entry.dtype != wanted.dtype and not {entry.dtype.name, wanted.dtype.name} <= FLOATING:
+        return f"{entry.dtype.name} there"
+    return ""
+
+
+def _nothing_fits(source: Checkpoint, target: Checkpoint) -> UsageError:
+    from paramctl.diff.names import find_prefix  # noqa: PLC0415 (only for the error)
+
+    prefix, hint = find_prefix(source.entries, target.entries), "--map changes its names"
+    if prefix and next(iter(source), "").startswith(prefix):
+        hint = f"--map '{prefix.removesuffix('.')} ->'"
+    elif prefix:
+        hint = f"--map 's/^/{prefix}/'"
+    return UsageError(f"nothing in it fits into {target.file}", hint=hint)
