@@ -14,7 +14,8 @@ from paramctl.sources import URL_SCHEMES, Source, open_path
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
-NESTED = ("torch zip", "torch legacy", "flax msgpack")  # formats whose files hold parts by keys
+NESTED = ("torch zip", "torch legacy", "flax msgpack", "hdf5", "keras")
+"""The formats whose files hold parts by keys."""
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Checkpoint:

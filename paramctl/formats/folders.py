@@ -14,7 +14,7 @@ LAYOUTS = (
     ("pytorch_model.bin",),
     (".metadata",),
     ("*.index.json",),
-    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack"),
+    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5", "*.keras"),
     (CONFIG,),
 )
 """The patterns of the file to read, the surest first: the first row that names a file decides."""

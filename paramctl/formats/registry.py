@@ -13,6 +13,8 @@ from paramctl.sources import Source
 Reader = Callable[[Source, ReadOptions], Checkpoint]
 
 TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+KERAS_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _INDEX = re.compile(rb'"weight_map"\s*:')
@@ -35,7 +37,9 @@ FORMATS = (
     Format("npz", lambda file: file.first_member.endswith(".npy")),
     Format("npy", lambda file: file.head.startswith(b"\x93NUMPY")),
     Format("torch.zip", lambda file: "/" in file.first_member),
+    Format("keras", lambda file: file.first_member in KERAS_MEMBERS),
     Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
+    Format("hdf5.file", lambda file: file.head.startswith(HDF5_MAGIC)),
     Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),
     Format(
         "huggingface",

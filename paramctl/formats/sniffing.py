@@ -17,7 +17,6 @@ _NAME_BYTES, _NAME = slice(26, 28), 30  # of a zip member: where its length stan
 
 UNREAD = (
     (b"GGUF", "a GGUF file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run 'git lfs pull'"),
     (b"\x1f\x8b", "a gzip file: unpack it first"),
     (b"BZh", "a bzip2 file: unpack it first"),

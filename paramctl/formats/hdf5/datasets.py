@@ -1,0 +1,174 @@
+"""Datasets as entries: those in one piece by their place, others through the library."""
+
+import zlib
+from itertools import product
+from math import prod
+from typing import Any
+
+from paramctl.checkpoint import MISSING, Entry, Storage
+from paramctl.dtypes import BY_NAME, DTYPES, DType
+from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.hdf5.library import File, load_h5py
+from paramctl.slices import MAX_EXPANDED, MAX_TIMES, Box, boxes
+from paramctl.sources import Source
+
+DEFLATE, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32_000  # the filters that h5py writes
+MAX_CHUNKS = 1_000_000  # that may be looked for where few are stored
+MAX_CHUNK = 1 << 30  # bytes of one
+PIECE = 1 << 20  # bytes that are inflated at a time, to count them
+BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy}
+BFLOAT16 = "|V2"  # HDF5 has no such type: Keras, and all who write numpy's, store two bytes
+
+
+def read_dataset(file: File, dataset: Any) -> tuple[Entry, str] | None:
+    """Return a dataset as an entry, and why its values are not there, "" where they are.
+
+    None where it holds no numbers.
+
+    Raises:
+        MalformedError: it reaches beyond the end of the file.
+    """
+    found = _find_type(dataset)
+    if found is None:
+        return None
+    dtype, big_endian = found
+    entry = Entry("", dtype, dataset.shape, None)
+    if absent := _find_absent(entry, dataset):
+        return entry._replace(layout=MISSING), absent
+    source, offset = _locate(file, dataset, entry.nbytes)
+    storage = Storage(source, offset, entry.nbytes, "", big_endian)
+    return entry._replace(storage=storage), ""
+
+
+def _find_type(dataset: Any) -> tuple[DType, bool] | None:
+    """Return the type of the elements, and whether they are big-endian; None of no numbers.
+
+    They must be stored as numpy has them in memory.
+    """
+    try:
+        numpy = dataset.dtype
+    except TypeError:  # numpy has no such type
+        return None
+    if numpy.str == BFLOAT16:
+        return BY_NAME["bfloat16"], False
+    dtype = BY_NUMPY.get(numpy.str[1:])
+    if dtype is None or dataset.shape is None:
+        return None
+    stored = dataset.id.get_type()
+    if stored != load_h5py().h5t.py_create(numpy, logical=True):
+        return None
+    return dtype, numpy.str[0] == ">"
+
+
+def _find_absent(entry: Entry, dataset: Any) -> str:
+    """Say why values are not in the file: they are in another, or only said to be many."""
+    properties = dataset.id.get_create_plist()
+    if properties.get_external_count():
+        name = properties.get_external(0)[0].decode("utf-8", "backslashreplace")
+        return f"its values are in the file '{name}', which is not opened"
+    if properties.get_layout() == load_h5py().h5d.VIRTUAL:
+        return "it is made of other datasets, which may be in other files: they are not opened"
+    stored = dataset.id.get_storage_size()
+    if entry.nbytes > max(MAX_EXPANDED, MAX_TIMES * stored):
+        return f"of its {entry.nbytes} bytes {stored} are stored"
+    if dataset.chunks is None:
+        return ""
+    sizes = zip(entry.shape, dataset.chunks, strict=True)
+    chunks = prod(-(-size // chunk) for size, chunk in sizes)
+    if chunks > MAX_CHUNKS and chunks > MAX_TIMES * dataset.id.get_num_chunks():
+        return f"of its {chunks} chunks few are stored"
+    return ""
+
+
+def _locate(file: File, dataset: Any, nbytes: int) -> tuple[Source, int]:
+    """Return the source of a dataset's elements, and where in it they begin."""
+    offset = dataset.id.get_offset()
+    if offset is None or not nbytes:
+        return Gathered(file, dataset.name, nbytes), 0
+    if offset + nbytes > file.source.size or dataset.id.get_storage_size() < nbytes:
+        raise MalformedError(f"dataset '{dataset.name}' of {nbytes} bytes is cut short")
+    return file.source, offset
+
+
+class Gathered(Source):
+    """The elements of a dataset that lie in chunks, or nowhere: the library puts them together."""
+
+    sequential = True
+
+    def __init__(self, file: File, path: str, nbytes: int) -> None:
+        self.name = file.source.name
+        self.size = nbytes
+        self._file = file
+        self._path = path
+        self._checked: set[tuple[int, ...]] = set()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        with self._file.opened() as root:
+            dataset = root[self._path]
+            item = dataset.dtype.itemsize
+            first, end = offset // item, -(-(offset + length) // item)
+            parts = []
+            for box in boxes(dataset.shape, first, end - first):
+                self._check_chunks(dataset, box)
+                parts.append(dataset[box].tobytes())
+        begin = offset - first * item
+        return b"".join(parts)[begin : begin + length]
+
+    def _check_chunks(self, dataset: Any, box: Box) -> None:
+        """Check that chunks inflate to what they should: the library has no limit.
+
+        Raises:
+            MalformedError: they do not, or are packed in another way than by h5py's filters.
+            LimitError: one has too many bytes.
+        """
+        if dataset.chunks is None:
+            return
+        nbytes = prod(dataset.chunks) * dataset.dtype.itemsize
+        if nbytes > MAX_CHUNK:
+            raise LimitError(f"dataset '{self._path}' has chunks of {nbytes} bytes")
+        filters = _read_filters(dataset)
+        if DEFLATE not in filters:
+            return
+        ranges = (
+            range(each.start - each.start % chunk, each.stop, chunk)
+            for each, chunk in zip(box, dataset.chunks, strict=True)
+        )
+        for origin in product(*ranges):
+            info = dataset.id.get_chunk_info_by_coord(origin)
+            skipped = info.filter_mask >> filters.index(DEFLATE) & 1
+            if info.byte_offset is None or skipped or origin in self._checked:
+                continue
+            _check_inflated(dataset.id.read_direct_chunk(origin)[1], nbytes, self._path)
+            self._checked.add(origin)
+
+    def release(self) -> None:
+        """Close the file until it is asked for again."""
+        self._file.release()
+
+    def check_unchanged(self) -> None:
+        """Raise FileError if the file has changed."""
+        self._file.source.check_unchanged()
+
+
+def _read_filters(dataset: Any) -> list[int]:
+    properties = dataset.id.get_create_plist()
+    filters: list[int] = []
+    for place in range(properties.get_nfilters()):
+        code, _, _, name = properties.get_filter(place)
+        if code not in (DEFLATE, SHUFFLE, FLETCHER32, LZF) or code in filters:
+            text = name.decode("utf-8", "backslashreplace")
+            raise MalformedError(f"dataset '{dataset.name}' is packed by '{text}', filter {code}")
+        filters.append(code)
+    return filters
+
+
+def _check_inflated(packed: bytes, nbytes: int, path: str) -> None:
+    inflater, left = zlib.decompressobj(), nbytes + 4  # a checksum may be packed too
+    while packed and not inflater.eof:
+        try:
+            left -= len(inflater.decompress(packed, PIECE))
+        except zlib.error as error:
+            raise MalformedError(f"a chunk of '{path}' does not inflate: {error}") from error
+        if left < 0:
+            raise MalformedError(f"a chunk of '{path}' inflates to more than its {nbytes} bytes")
+        packed = inflater.unconsumed_tail

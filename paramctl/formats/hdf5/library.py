@@ -1,0 +1,126 @@
+"""The library h5py, which is imported when it is needed and is given our sources for files."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from paramctl.errors import MalformedError, ParamctlError, UsageError
+from paramctl.formats.hdf5.heaps import SIGNATURE, Heaps, find_heaps
+from paramctl.sources import Source
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+INSTALL = "pip install 'paramctl[hdf5]'"
+CACHE = 1 << 25  # bytes of unpacked chunks that are kept
+MARGIN = len(SIGNATURE) - 1  # bytes around what is asked for: a heap is seen wherever it is cut
+FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, SystemError)
+"""What h5py raises for a broken file; the last where it goes on after an error of ours."""
+
+
+class File:
+    """An HDF5 file in the bytes of `source`, open in the library when it is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.heaps = Heaps(source)
+        self._lock = RLock()
+        self._close: finalize[[], File] | None = None
+        self._root: Any = None
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Give h5py's root group; other threads wait.
+
+        Raises:
+            MalformedError: whatever the library says of the file.
+            UsageError: it is not installed.
+        """
+        with self._lock:
+            try:
+                yield self._open()
+            except ParamctlError:
+                raise
+            except FAULTS as fault:
+                raise MalformedError(f"HDF5: {_message(fault)}") from fault
+
+    def _open(self) -> Any:
+        if self._close is None:
+            h5py = load_h5py()
+            _check_superblock(self.source)
+            file = h5py.File(_Stream(self.source, self.heaps), "r", rdcc_nbytes=CACHE)
+            # the library would close it after Python's end, and ask Python for bytes then
+            self._close = finalize(self, file.close)
+            self._root = file["/"]
+        return self._root
+
+    def release(self) -> None:
+        """Close it until it is asked for again."""
+        with self._lock:
+            if self._close is not None:
+                self._close()
+            self._close = self._root = None
+        self.source.release()
+
+
+def load_h5py() -> Any:
+    """Import the library.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import h5py  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise UsageError("an HDF5 file needs h5py", hint=INSTALL) from error
+    return h5py
+
+
+def _check_superblock(source: Source) -> None:
+    """Check that addresses and sizes take 8 bytes, and count from the file's beginning."""
+    head = source.read(0, min(source.size, 64)).ljust(64, b"\0")
+    version = min(head[8], 2)
+    widths, base = ((13, 24), (13, 28), (9, 12))[version]
+    if head[widths : widths + 2] != b"\x08\x08" or any(head[base : base + 8]):
+        raise MalformedError("HDF5: of other addresses than any program writes")
+
+
+class _Stream(io.RawIOBase):
+    """A source as a file that can be read from any place."""
+
+    def __init__(self, source: Source, heaps: Heaps) -> None:
+        self._source = source
+        self._heaps = heaps
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + (self._source.size if whence == io.SEEK_END else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        before = min(self._position, MARGIN)
+        begin, end = self._position - before, self._position + len(view)
+        data = self._source.read(begin, max(end, min(end + MARGIN, self._source.size)) - begin)
+        for place in find_heaps(data, begin):
+            self._heaps.check(place)
+        view[:] = data[before : before + len(view)]
+        self._position = end
+        return len(view)
+
+
+def _message(fault: Exception) -> str:
+    text = fault.args[0] if isinstance(fault, KeyError) and fault.args else fault
+    return " ".join(str(text).split()) or type(fault).__name__

@@ -1,0 +1,297 @@
+"""What an HDF5 file or a Keras archive may do to us."""
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from forks import Forks
+from hostile import VERBS, Row, assert_bounded, assert_refused
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paramctl import arrays
+from paramctl.checkpoint import MISSING, Checkpoint, ReadOptions
+from paramctl.errors import FileError, LimitError, MalformedError
+from paramctl.formats import read_checkpoint
+from paramctl.formats.hdf5.file import read
+from paramctl.sources import BytesSource, Source
+
+FILES = Path(__file__).parent / "files"
+EVERYTHING = ReadOptions(everything=True)
+NET = (FILES / "net.weights.h5").read_bytes()
+KERAS = FILES / "net.keras"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Return what runs the program with h5py in it already."""
+    with Forks(tmp_path_factory.mktemp("forks"), "h5py") as forks:
+        yield forks
+
+
+def make(write: Callable[[h5py.File], object], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", **options) as file:
+        write(file)
+    return stream.getvalue()
+
+
+def listed(data: bytes) -> Checkpoint:
+    return read(BytesSource(data, "x"), EVERYTHING)
+
+
+def read_values(checkpoint: Checkpoint) -> None:
+    for entry in checkpoint.values():
+        if entry.layout != MISSING:
+            b"".join(arrays.raw(entry))
+
+
+def zipped(deflated: tuple[str, ...] = (), **members: bytes | str | None) -> bytes:
+    """Return the Keras archive with members changed, or left out where they are None."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(KERAS) as old, zipfile.ZipFile(stream, "w") as new:
+        for name in old.namelist():
+            content = members.get(name.partition(".")[0], old.read(name))
+            method = zipfile.ZIP_DEFLATED if name in deflated else zipfile.ZIP_STORED
+            if content is not None:
+                new.writestr(name, content, method)
+    return stream.getvalue()
+
+
+def nest(file: h5py.File) -> None:
+    group = file
+    for _ in range(10_000):
+        group = group.create_group("g")
+    group["w"] = np.zeros(2)
+
+
+def filter_of(code: int) -> bytes:
+    """Return a file whose chunks are packed by a filter of this number, which nobody has."""
+    data = make(
+        lambda file: file.create_dataset("a", data=np.zeros(9), chunks=(3,), compression="gzip")
+    )
+    place = data.index(b"deflate\0")
+    return data[: place - 8] + struct.pack("<H", code) + data[place - 6 :]
+
+
+def bomb(_: object = None) -> bytes:
+    """Return a chunk of 24 bytes that inflates to 1 GB."""
+
+    def write(file: h5py.File) -> None:
+        dataset = file.create_dataset("a", (3,), "f8", chunks=(3,), compression="gzip")
+        dataset.id.write_direct_chunk((0,), DEFLATED)
+
+    return make(write)
+
+
+def deflate_zeros(nbytes: int) -> bytes:
+    packer = zlib.compressobj()
+    packed = [packer.compress(bytes(1 << 20)) for _ in range(nbytes >> 20)]
+    return b"".join(packed) + packer.flush()
+
+
+DEFLATED = deflate_zeros(1 << 30)
+
+
+def texts(change: Callable[[bytearray, int], None]) -> bytes:
+    """Return a file with an attribute in whose heap, or reference to it, something is changed."""
+    data = bytearray(make(lambda file: file.attrs.__setitem__("told", "a" * 24)))
+    change(data, data.index(b"GCOL"))
+    return bytes(data)
+
+
+def change_reference(data: bytearray, heap: int) -> None:
+    reference = data.index(struct.pack("<LQL", 24, heap, 1))
+    data[reference : reference + 3] = b"\xff" * 3
+
+
+def change_heap(data: bytearray, heap: int) -> None:
+    """Make the first free object's size 0, so that it is its own successor."""
+    free = heap + 16 + 16 + 24
+    data[free : free + 16] = bytes(16)
+
+
+def change_size(data: bytearray, heap: int) -> None:
+    data[heap + 8 : heap + 16] = struct.pack("<Q", 1 << 40)
+
+
+REFUSED = [
+    Row("cut-before-its-end", NET[:9_000], 3, "HDF5: "),
+    Row("nothing-but-a-signature", SIGNATURE, 3, "of other addresses"),
+    Row("addresses-of-4-bytes", NET[:13] + b"\4" + NET[14:], 3, "of other addresses"),
+    Row("another-base", NET[:24] + b"\1" + NET[25:], 3, "of other addresses"),
+    Row("groups-in-groups", make(nest), 5, "nested more than 256 deep"),
+    Row("a-text-of-16-MB", texts(change_reference), 3, "no text of 16777215 bytes"),
+    Row("a-heap-without-an-end", texts(change_heap), 3, "a broken heap"),
+    Row("a-heap-of-1-TB", texts(change_size), 5, "a heap of 1099511627776 bytes"),
+    Row("also-a-zip", NET + b"PK\5\6" + bytes(18), 3, "both a hdf5 file"),
+    Row("no-weights", zipped(model=None), 3, "without model.weights.h5; it holds metadata.json"),
+    Row("no-config", zipped(config=None), 3, "without config.json"),
+    Row("weights-of-no-format", zipped(model=b"x" * 100), 3, "HDF5: "),
+    Row("metadata-of-no-format", zipped(metadata="[]"), 3, "metadata.json is no object"),
+    Row("a-config-of-no-text", zipped(config=b"\xff"), 3, "config.json is not UTF-8"),
+    Row(
+        "weights-that-inflate",
+        zipped(("model.weights.h5",), model=NET + bytes((1 << 30) + 1)),
+        5,
+        "model.weights.h5 inflates from",
+    ),
+]
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.id)
+def test_a_malformed_file_is_refused_in_one_line(row: Row, tmp_path: Path, forks: Forks) -> None:
+    for verb in (("ls",), *VERBS):
+        assert_refused(forks.run(*verb, row.write(tmp_path)), row)
+
+
+UNREADABLE = [
+    Row("an-unknown-filter", filter_of(32_001), 3, "is packed by 'deflate', filter 32001"),
+    Row("a-chunk-that-inflates-to-1-GB", bomb(), 3, "inflates to more than its 24 bytes"),
+]
+
+
+@pytest.mark.parametrize("row", UNREADABLE, ids=lambda row: row.id)
+def test_values_that_cannot_be_unpacked_are_listed_and_not_read(
+    row: Row, tmp_path: Path, forks: Forks
+) -> None:
+    path = row.write(tmp_path)
+    assert forks.run("ls", path).out.startswith("a\t[")
+    run = forks.run("show", path, "a", "--format", "json")
+    assert run.code == row.code
+    assert row.message in run.err
+    assert_bounded(run)
+
+
+def test_values_that_are_only_claimed_are_missing(tmp_path: Path, forks: Forks) -> None:
+    def write(file: h5py.File) -> None:
+        file.create_dataset("large", (10**6, 10**6), "f8", chunks=(1000, 1000))
+        file.create_dataset("many", (10**8,), "i1", chunks=(1,))
+
+    (tmp_path / "x").write_bytes(make(write))
+    run = forks.run("ls", tmp_path / "x")
+    assert (run.code, run.out.count("missing")) == (3, 2)
+    assert "'large': of its 8000000000000 bytes 0 are stored" in run.err
+    assert "'many': of its 100000000 chunks few are stored" in run.err
+    for verb, *address in (("stats",), ("show", "large"), ("show", "many[5]")):
+        run = forks.run(verb, tmp_path / "x", *address)
+        assert run.code == 3 * bool(address)
+        assert_bounded(run)
+
+
+def test_names_and_texts_are_escaped(tmp_path: Path, forks: Forks) -> None:
+    name = "<b>\x1b[31m\u202e\n[red]"
+
+    def write(file: h5py.File) -> None:
+        file[f"a/{name}"] = np.zeros(2)
+        file.attrs[name] = name
+
+    (tmp_path / "x").write_bytes(make(write))
+    assert forks.run("ls", tmp_path / "x").out.startswith("a.<b>\\x1b[31m\\u202e\\n[red]\t[2]")
+    run = forks.run("meta", tmp_path / "x")
+    assert "\x1b" not in run.out
+    assert "\\x1b[31m" in run.out
+
+
+def test_groups_that_unfold_to_very_many_values_are_over_a_limit() -> None:
+    def write(file: h5py.File) -> None:
+        file["0/w"] = np.zeros(2)
+        for level in range(1, 40):
+            for name in ("a", "b"):
+                file[f"{level}/{name}"] = file[f"{level - 1}"]
+
+    with pytest.raises(LimitError, match="a small file that unfolds to very"):
+        listed(make(write))
+
+
+def test_a_file_cut_anywhere_is_malformed() -> None:
+    for length in range(16, len(NET), 501):
+        with pytest.raises(MalformedError):
+            listed(NET[:length])
+
+
+RICH = make(
+    lambda file: (
+        file.attrs.update(text="a text", texts=["a", "b"], numbers=np.arange(3)),
+        file.create_dataset("a/packed", data=np.arange(99.0), chunks=(9,), compression="gzip"),
+        file.create_dataset("whole", data=np.arange(9, dtype=">i4")),
+        file.__setitem__("link", h5py.SoftLink("/a")),
+        file.__setitem__("texts", ["a", "b"]),
+    )
+)
+
+
+@given(
+    data=st.sampled_from([NET, RICH]),
+    edits=st.lists(
+        st.tuples(st.integers(0, len(NET) - 1), st.binary(min_size=1, max_size=4)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_a_changed_file_is_read_or_refused(data: bytes, edits: list[tuple[int, bytes]]) -> None:
+    changed = bytearray(data)
+    for edit, new in edits:
+        place = edit % (len(data) - len(new))
+        changed[place : place + len(new)] = new
+    with suppress(MalformedError, LimitError):
+        read_values(listed(bytes(changed)))
+
+
+class Failing(Source):
+    """A file whose bytes cannot be had any more when so many were read."""
+
+    def __init__(self, data: bytes, left: int) -> None:
+        self.name, self.size = "x", len(data)
+        self._data, self._left = data, left
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._left -= length
+        if self._left < 0:
+            raise FileError("the disk is gone")
+        return self._data[offset : offset + length]
+
+
+@pytest.mark.parametrize("left", [0, 8, 100, 1_000, 5_000])
+def test_an_error_of_a_file_is_told_as_it_is(left: int) -> None:
+    with pytest.raises(FileError, match="the disk is gone"):
+        read_values(read(Failing(RICH, left), EVERYTHING))
+
+
+def test_a_deflated_archive_is_read_like_a_stored_one() -> None:
+    names = ("model.weights.h5", "config.json")
+    packed, stored = (read_checkpoint(BytesSource(zipped(each), "x")) for each in (names, ()))
+    assert packed.types == stored.types
+    for name, entry in stored.items():
+        assert b"".join(arrays.raw(packed[name])) == b"".join(arrays.raw(entry))
+
+
+def test_code_that_loading_a_model_would_run_is_named(tmp_path: Path, forks: Forks) -> None:
+    layers = [
+        {"module": "keras.layers", "class_name": "Dense", "config": {"name": "hidden"}},
+        {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "x", "function": {}}},
+        {"module": "os", "class_name": "system", "config": "reboot"},
+    ]
+    config = {"module": "keras", "class_name": "Sequential", "config": {"layers": layers}}
+    (tmp_path / "x").write_bytes(zipped(config=json.dumps(config)))
+    run = forks.run("ls", tmp_path / "x")
+    assert "names code that loading it would run: keras.Lambda, os.system" in run.err
+    assert forks.run("ls", "--fail-on-globals", tmp_path / "x").code == 4
+
+
+@pytest.mark.parametrize(
+    "config", ["{}", "nonsense", "[" * 100_000, '{"class_name": 7, "config": []}', "NaN", '"x"']
+)
+def test_a_config_that_says_nothing_tells_no_classes(config: str) -> None:
+    checkpoint = read_checkpoint(BytesSource(zipped(config=config), "x"))
+    assert (len(checkpoint), checkpoint.types, checkpoint.foreign) == (8, {}, ())
