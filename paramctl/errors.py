@@ -33,7 +33,9 @@ MAX_COMPARED = 50  # of them, that it is compared with in full, which takes up t
 MAX_TEXT = 128  # characters of a name that count: its first and its last
 MIN_RATIO = 0.5  # of the characters that two names share in this order
 
-_URL = re.compile(r"(https?://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(?:[?#][^\s'\"]*)?", re.IGNORECASE)
+_URL = re.compile(  # user and password, what is shown, query and fragment
+    r"((?:https?|s3|gs)://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(?:[?#][^\s'\"]*)?", re.IGNORECASE
+)
 
 
 class ParamctlError(Exception):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ import paramctl
 from paramctl.checkpoint import ReadOptions
 from paramctl.cli.declared import read_declaration
 from paramctl.cli.names import list_names
-from paramctl.errors import FileError, MalformedError, UnsafeError, UsageError
+from paramctl.errors import FileError, MalformedError, ParamctlError, UnsafeError, UsageError
 from paramctl.remote import connections
 from paramctl.remote.addresses import parse
 from paramctl.remote.windows import FarSource
@@ -274,6 +275,37 @@ def test_a_bad_answer_is_told(row: str, server: Server, monkeypatch: pytest.Monk
     assert server.moved < 4 * MB
 
 
+VALUE = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n/"), max_size=20)
+HEADER = st.tuples(
+    st.sampled_from(["Content-Length", "Content-Range", "Transfer-Encoding", "Location", "ETag"]),
+    st.sampled_from(["8", "-1", "chunked", "bytes 0-7/8", "/y", ""]) | VALUE,
+)
+
+
+def test_any_answer_is_a_model_or_told_to_be_none(server: Server) -> None:
+    whole = b""
+
+    def say(handler: Handler) -> None:
+        handler.wfile.write(whole)
+        handler.close_connection = True
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        st.sampled_from([100, 200, 206, 302, 416]),
+        st.lists(HEADER, max_size=4),
+        st.binary(max_size=100),
+    )
+    def open_answer(status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        nonlocal whole
+        lines = [f"HTTP/1.1 {status} x", *(": ".join(header) for header in headers)]
+        whole = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+        with suppress(ParamctlError):
+            paramctl.open(f"{server.url}/x")
+
+    server.answers |= {"/x": say, "/y": say}
+    open_answer()
+
+
 @pytest.mark.parametrize("where", ["file:///etc/passwd", "FILE:/etc/passwd", "ftp://x/y", "data:,"])
 def test_no_redirect_leaves_the_web(where: str, server: Server, forks: Forks) -> None:
     server.answers["/x"] = answer(302, Location=where)
@@ -365,8 +397,44 @@ def test_https_is_spoken_to_what_says_so(server: Server) -> None:
         paramctl.open(f"{server.url.replace('http', 'https')}/x")
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text() | st.from_regex(r"[^/]*(/[^?]*)?([?].*)?", fullmatch=True))
+def test_any_text_is_a_url_or_told_to_be_none(text: str) -> None:
+    try:
+        address = parse(f"https://{text}")
+    except UsageError:
+        return
+    assert address.target.isascii()
+    assert address.target.startswith("/")
+    assert not set(address.target) & set(" \r\n")
+    assert parse(address.shown)._replace(query=address.query, login=address.login) == address
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text() | st.from_regex(r"([a-z]+:)?(//)?[^/]*(/.*)?", fullmatch=True))
+def test_any_redirect_stays_at_https_or_is_told(text: str) -> None:
+    start = parse("https://me:pass@example.com/a/b?c")
+    try:
+        address = start.redirect(text)
+    except (FileError, UnsafeError):
+        return
+    assert address.origin.scheme == "https"
+    assert bool(address.login) == (address.origin == start.origin)
+
+
 @pytest.mark.parametrize(
-    "url", ["http://", "http://:80/x", "http://x:y/z", "https://[::1/x", "hf://", "hf://a@"]
+    "url",
+    [
+        "http://",
+        "http://:80/x",
+        "http://x:y/z",
+        "https://[::1/x",
+        "http://a..b/x",
+        f"http://{'a' * 300}/",
+        "http://x/\ud800",
+        "hf://",
+        "hf://a@",
+    ],
 )
 def test_what_is_no_url_is_told(url: str) -> None:
     with pytest.raises(UsageError):

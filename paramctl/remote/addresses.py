@@ -71,21 +71,20 @@ def parse(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or PORTS[parts.scheme]
+        host = parts.hostname or ""
+        host.encode("idna")
+        origin = Origin(parts.scheme, host, parts.port or PORTS[parts.scheme])
+        path = quote(parts.path, PATH_MARKS, errors="surrogateescape")
+        query = quote(parts.query, QUERY_MARKS, errors="surrogateescape")
     except ValueError as error:
-        raise UsageError("a URL whose host or port cannot be read") from error
-    if not parts.hostname:
+        raise UsageError("a URL that cannot be read") from error
+    if not host:
         raise UsageError("a URL without a host", file=url)
-    return Address(
-        Origin(parts.scheme, parts.hostname, port),
-        quote(parts.path, safe=PATH_MARKS) or "/",
-        quote(parts.query, safe=QUERY_MARKS),
-        _login(parts),
-    )
+    return Address(origin, path or "/", query, _login(parts))
 
 
 def _login(parts: SplitResult) -> str:
     if parts.username is None:
         return ""
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"Basic {b64encode(pair.encode()).decode()}"
+    return f"Basic {b64encode(pair.encode(errors='surrogateescape')).decode()}"

@@ -23,7 +23,7 @@ WHOLE, PART, NO_PART = 200, 206, 416
 DENIED, ABSENT = (401, 403, 407), (404, 410)
 DOWNLOAD = "download the file first"
 
-_RANGE = re.compile(r"bytes (?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20})")
+_RANGE = re.compile(r"bytes (?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20})", re.IGNORECASE)
 _LENGTH = re.compile(r"\d{1,20}")
 
 

@@ -29,6 +29,11 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 30  # without a byte
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"paramctl/{__version__}"}
 ENDED = (RemoteDisconnected, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+FAILURES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((gaierror,), "there is no such host, or no network"),
+    ((TimeoutError,), "the server does not answer"),
+    ((IncompleteRead, *ENDED), "the server broke off"),
+)
 TRY_AGAIN = "try again, or download the file first"
 
 
@@ -56,7 +61,7 @@ class Connections:
                     is_read = response.isclosed()
             finally:
                 self._put_back(address.origin, connection, is_idle=is_read)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise _explain(error) from error
 
     def _put_back(self, origin: Origin, connection: HTTPConnection, *, is_idle: bool) -> None:
@@ -126,16 +131,16 @@ def _proxy_login(proxy: Address) -> dict[str, str]:
     return {"Proxy-Authorization": proxy.login} if proxy.login else {}
 
 
-def _explain(error: OSError | HTTPException) -> FileError:
+def _explain(error: OSError | HTTPException | ValueError) -> FileError:
     """Say what went wrong on the way."""
+    for kinds, what in FAILURES:
+        if isinstance(error, kinds):
+            return FileError(what, hint=TRY_AGAIN)
     if isinstance(error, SSLCertVerificationError):
-        return FileError(f"its certificate is not trusted: {error.verify_message}")
-    if isinstance(error, gaierror):
-        return FileError("there is no such host, or no network", hint=TRY_AGAIN)
-    if isinstance(error, TimeoutError):
-        return FileError("the server does not answer", hint=TRY_AGAIN)
-    if isinstance(error, (IncompleteRead, *ENDED)):
-        return FileError("the server broke off", hint=TRY_AGAIN)
+        what = f"its certificate is not trusted: {error.verify_message}"
+        return FileError(what, hint="SSL_CERT_FILE names a file of those that are")
     if isinstance(error, HTTPException):
         return FileError(f"no answer of HTTP: {error or type(error).__name__}")
-    return FileError(error.strerror or str(error))
+    if isinstance(error, OSError):
+        return FileError(error.strerror or str(error))
+    return FileError("no request can be made of it, or of its token or password")

@@ -19,7 +19,7 @@ from paramctl.remote.web import Access, WebSource, read_document
 ENDPOINT = "https://huggingface.co"
 MAIN = "main"
 MAX_TOKEN = 1 << 12
-MAX_ANSWER = 50_000_000  # bytes: a file takes about 100 of them, a repository has 100,000 at most
+MAX_ANSWER = 25_000_000  # bytes: each file takes about 100 of them
 DENIED = (
     "there is no such repository, or it is private: set HF_TOKEN, or run 'hf auth login'; of a "
     "gated one accept the terms first"
