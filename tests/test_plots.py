@@ -15,6 +15,7 @@ from torch import Tensor
 from paramctl.checkpoint import Entry
 from paramctl.errors import LimitError, UsageError
 from paramctl.passes import BLOCK
+from paramctl.stats.bins import Bins
 from paramctl.stats.heatmaps import HeatMap, find_heat_map
 from paramctl.stats.histograms import Histogram, find_histograms
 from paramctl.stats.spectra import check_matrix, find_spectrum, stable_rank
@@ -99,6 +100,22 @@ def test_two_models_have_the_same_bins() -> None:
 def test_bins_of_nothing_and_something_are_those_of_something() -> None:
     found = histogram_of(torch.empty(0), torch.tensor([1.0, 2.0]), bins=2)
     assert [counts.tolist() for counts in found.counts] == [[0, 0], [1, 1]]
+
+
+@given(st.data())
+def test_edges_decide_as_they_do_for_numpy(data: st.DataObject) -> None:
+    """Values are edges, what float64 has next to them, and any between."""
+    low = data.draw(st.floats(-1e300, 1e300))
+    high = low + data.draw(st.floats(1e-3, 1e3)) * max(abs(low), 1e-300)
+    number = data.draw(st.integers(1, 1000))
+    bins = Bins.between(low, high, number)
+    places = data.draw(st.lists(st.floats(0, number), max_size=20))
+    values = [low + place * ((high - low) / number) for place in places]
+    edges = np.concatenate([bins.edges, values])
+    chosen = np.concatenate([np.nextafter(edges, -np.inf), edges, np.nextafter(edges, np.inf)])
+    chosen = chosen[(chosen >= bins.low) & (chosen <= bins.high)]
+    expected = np.histogram(chosen, number, (bins.low, bins.high))[0]
+    assert bins.count_values(chosen).tolist() == expected.tolist()
 
 
 @given(st.lists(st.floats(width=64), max_size=30), st.integers(1, 100))

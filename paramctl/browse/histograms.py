@@ -4,7 +4,7 @@ from math import isqrt
 
 import numpy as np
 
-from paramctl.stats.moments import count_in_bins
+from paramctl.stats.bins import Bins
 from paramctl.views.sparks import UNICODE_BARS
 from paramctl.widening import Array
 
@@ -20,7 +20,7 @@ def draw_histogram(sample: Array, low: float, high: float, width: int) -> list[s
     few bars, wider ones.
     """
     bars = min(width, max(FEWEST, 2 * isqrt(sample.size)))
-    counts = count_in_bins(sample, low, high, bars)
+    counts = Bins.between(low, high, bars).count_values(sample)
     heights = np.ceil(counts * (8 * HEIGHT / max(1, counts.max()))).astype(int).tolist()
     widths = np.diff(np.arange(bars + 1) * width // bars).tolist()
     return [

@@ -1,48 +1,29 @@
 """Histograms: how many values lie in each of evenly spaced bins, exactly, in two passes."""
 
 from collections.abc import Sequence
-from math import ulp
-from sys import float_info
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from paramctl.arrays import value_type
 from paramctl.passes import Group, Progress, find_all
+from paramctl.stats.bins import Bins
 from paramctl.stats.moments import Moments
 from paramctl.stats.reals import RealMoments, as_real
 from paramctl.widening import Array
 
-ULPS = 4  # of a bin's width at least: edges that are closer are not told apart
 WHOLE = 1 << 52  # whole numbers up to here have halves between them
-LARGEST = float_info.max
-SCALE = 1 / 8  # of values that are so large that what is computed of their edges overflows
 
 
 class Histogram(NamedTuple):
     """The counts of values between edges, for each entry of a group in the same bins.
 
-    As in numpy, a value on an edge is in the bin behind it, the last bin has both of its edges.
     Where nothing is finite there are no bins.
     """
 
     edges: Array
     counts: tuple[Array, ...]
     moments: tuple[Moments, ...]
-
-
-class Bins(NamedTuple):
-    """So many bins of one width from `low` to `high`, which are of values times `scale`."""
-
-    low: float
-    high: float
-    number: int
-    scale: float = 1.0
-
-    @property
-    def edges(self) -> Array:
-        """Where they begin, and where the last one ends."""
-        return np.linspace(self.low, self.high, self.number + 1) / self.scale
 
 
 def find_histograms(groups: Sequence[Group], most: int, progress: Progress) -> list[Histogram]:
@@ -83,20 +64,7 @@ def choose_bins(moments: Sequence[Moments], most: int, *, is_whole: bool) -> Bin
         width = -(-span // most)
         number = -(-span // width)
         return Bins(low - 0.5, low - 0.5 + number * width, number)
-    return _spread(float(low), float(high), most)
-
-
-def _spread(low: float, high: float, most: int) -> Bins:
-    """Return bins from the least value to the largest, or around values that are all but one."""
-    scale = SCALE if max(abs(low), abs(high)) > LARGEST * SCALE else 1.0
-    low, high = low * scale, high * scale
-    largest = max(abs(low), abs(high))
-    least = most * ULPS * ulp(largest)
-    if high - low < least:
-        middle, reach = (low + high) / 2, max(largest / 4, least) if largest else 0.5
-        low = max(middle - reach, -LARGEST * SCALE)
-        high = min(middle + reach, LARGEST * SCALE)
-    return Bins(low, high, most, scale)
+    return Bins.between(float(low), float(high), most)
 
 
 def _is_whole(group: Group) -> bool:
@@ -112,14 +80,10 @@ class _Counts:
 
     def add(self, *blocks: Array) -> None:
         """Look at a block."""
-        if not self._bins:
-            return
-        low, high, number, scale = self._bins
-        for block in blocks:
-            values = as_real(block)
-            if scale != 1:
-                values *= scale
-            self.counts += np.histogram(values, number, (low, high))[0]
+        if self._bins:
+            for block in blocks:
+                values = as_real(block) if block.dtype.kind == "c" else block
+                self.counts += self._bins.count_values(values)
 
     def merge(self, later: Self) -> None:
         """Take in what was counted in the blocks behind."""

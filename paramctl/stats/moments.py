@@ -99,12 +99,3 @@ class Moments:
         self.nans += nans
         self.infinities += values.size - int(finite.sum()) - nans
         return block[finite], values[finite]
-
-
-def count_in_bins(sample: Array, low: float, high: float, bins: int) -> Array:
-    """Count values in bins of one width from `low` to `high`, which are not the same.
-
-    Halves are taken, since the span may be more than a float holds.
-    """
-    places = (sample / 2 - low / 2) / (high / 2 - low / 2) * bins
-    return np.bincount(np.clip(places.astype(np.int64), 0, bins - 1), minlength=bins)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.style import Style
 
+from paramctl.stats.bins import Bins
 from paramctl.stats.measured import Measured
-from paramctl.stats.moments import Moments, count_in_bins
+from paramctl.stats.moments import Moments
 from paramctl.views.columns import BOLD, PLAIN, Column, Row, print_rows
 from paramctl.views.escaping import escape
 from paramctl.views.sparks import spark
@@ -85,5 +86,5 @@ def _histogram(moments: Moments, bars: str) -> str:
         return ""
     if moments.low / 2 == moments.high / 2:
         return ""
-    counts = count_in_bins(sample, moments.low, moments.high, BINS)
+    counts = Bins.between(moments.low, moments.high, BINS).count_values(sample)
     return spark([float(count) for count in counts], bars)
