@@ -4,19 +4,22 @@ paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetenso
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, Self
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.errors import UsageError
 from paramctl.formats import open_checkpoint
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
 
 if TYPE_CHECKING:
     from paramctl.check.findings import Finding
+    from paramctl.diff.comparison import Comparison
     from paramctl.edits.origins import Prefer
+    from paramctl.stats.measured import Measured
 
 DEFAULT = ReadOptions()
 
@@ -179,6 +182,58 @@ class Model(Checkpoint):
         names = resolve_all(self.entries, addresses)
         declared = compare_with(self, against) if against else None
         return check(self, names, choose_kinds(only), declared, no_progress).findings
+
+    def stats(
+        self, *addresses: str, quantiles: Sequence[float] = (), depth: int | None = None
+    ) -> "tuple[Measured, ...]":
+        """Return what the values of parameters come to, of all or of those named.
+
+        `quantiles` are fractions from 0 to 1. With `depth` layers are summed, so many parts of a
+        name deep; they have no quantiles.
+
+        Raises:
+            UsageError: an address names nothing, or a fraction is not from 0 to 1.
+            ParamctlError: values cannot be read; the class says why.
+        """
+        from paramctl.stats.measured import measure, sum_layers  # noqa: PLC0415 (loads numpy)
+        from paramctl.writer.progress import no_progress  # noqa: PLC0415 (rarely needed)
+
+        if not all(0 <= fraction <= 1 for fraction in quantiles):
+            raise UsageError(f"{list(quantiles)} are no quantiles", hint="numbers from 0 to 1")
+        measured = measure(self, resolve_all(self.entries, addresses), quantiles, no_progress)
+        return tuple(sum_layers(measured, depth) if depth else measured)
+
+    def diff(
+        self,
+        other: Checkpoint,
+        *addresses: str,
+        atol: float = 0.0,
+        rtol: float = 0.0,
+        strip_prefix: Sequence[str] = (),
+        ignore: Collection[Literal["dtype", "tie", "metadata", "class"]] = (),
+    ) -> "Comparison":
+        """Compare with another model, or the layers and parameters named.
+
+        Values are equal if |a - b| <= atol + rtol * |b|. Names that begin with one of
+        `strip_prefix` are compared without it.
+
+        Raises:
+            UsageError: an address names nothing in either, or two names become one.
+            ParamctlError: values cannot be read; the class says why.
+        """
+        from paramctl.diff.choosing import choose  # noqa: PLC0415 (rarely needed)
+        from paramctl.diff.comparison import Comparison, compare_parameters  # noqa: PLC0415
+        from paramctl.diff.names import pair_chosen, strip_prefixes  # noqa: PLC0415
+        from paramctl.diff.values import Tolerance  # noqa: PLC0415 (loads numpy)
+        from paramctl.views.metadata import tell_plainly  # noqa: PLC0415 (rarely needed)
+        from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
+
+        models = strip_prefixes(self, strip_prefix), strip_prefixes(other, strip_prefix)
+        pairs = pair_chosen(models, choose(models, addresses, ()))
+        ignored = {*ignore, *(("metadata", "class") if addresses else ())}
+        tolerance = Tolerance(atol, rtol)
+        parameters = compare_parameters(models, pairs, tolerance, no_progress, ignored)
+        return Comparison.of(models, parameters, ignored, tell_plainly)
 
     def save(
         self,

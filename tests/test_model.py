@@ -1,11 +1,13 @@
 """A model in Python: the same composition as the verbs in a shell."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from program import paramctl as run_paramctl
 from program import shell
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import paramctl
 from paramctl.arrays import read
@@ -59,3 +61,53 @@ def test_a_shard_size_makes_a_folder(tmp_path: Path) -> None:
     paramctl.open(SAMPLES / "gpt2").save(tmp_path / "out", max_shard_size=30_000)
     assert len(list((tmp_path / "out").glob("*.safetensors"))) > 1
     assert list(paramctl.open(tmp_path / "out")) == list(paramctl.open(SAMPLES / "gpt2"))
+
+
+def test_stats_in_python_are_those_of_the_verb() -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt")
+    told = json.loads(run_paramctl("stats", SAMPLES / "mlp.pt", "--format", "json").out)
+    for each, row in zip(model.stats(), told, strict=True):
+        moments = each.moments
+        assert moments
+        assert (each.name, moments.mean, moments.std, moments.low, moments.high) == (
+            *(row["name"], row["mean"], row["std"], row["min"], row["max"]),
+        )
+    (each,) = model.stats("2.weight", quantiles=[0.0, 1.0])
+    assert each.moments
+    assert each.quantiles == (each.moments.low, each.moments.high)
+    assert [layer.name for layer in model.stats(depth=1)] == ["0", "2"]
+    with pytest.raises(UsageError, match=r"\[1\.5\] are no quantiles"):
+        model.stats(quantiles=[1.5])
+
+
+def test_a_comparison_in_python_is_that_of_the_verb(tmp_path: Path) -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt")
+    assert model.diff(paramctl.open(SAMPLES / "mlp.safetensors")).is_equal
+    changed = model.set("0.weight[2,1] += 0.5", "0.bias += 1e-3")
+    found = model.diff(changed, atol=0.01)
+    assert [(each.name, each.differs) for each in found.parameters if each.differs] == [
+        ("0.weight", ("values",))
+    ]
+    difference = found.parameters[0].outcome.difference
+    assert difference
+    assert difference.largest == pytest.approx(0.5)
+    assert model.diff(changed, "2").is_equal
+    assert [each.name for each in model.diff(changed, "2").parameters] == ["2.weight", "2.bias"]
+    torch.save({f"module.{k}": v for k, v in torch.load(SAMPLES / "mlp.pt").items()},
+               tmp_path / "ddp.pt")  # fmt: skip
+    assert model.diff(paramctl.open(tmp_path / "ddp.pt"), strip_prefix=["module."]).is_equal
+    with pytest.raises(UsageError, match=r"closest: 0\.weight"):
+        model.diff(changed, "0.wieght")
+
+
+def test_what_differs_beside_values_can_be_ignored(tmp_path: Path) -> None:
+    model = paramctl.open(SHARED)
+    untied = model.untie()
+    assert {each.differs for each in model.diff(untied).parameters} == {(), ("tie",)}
+    assert model.diff(untied, ignore=["tie"]).is_equal
+    save_file({"w": torch.ones(2)}, tmp_path / "a", {"step": "1"})
+    save_file({"w": torch.ones(2)}, tmp_path / "b", {"step": "2"})
+    a, b = paramctl.open(tmp_path / "a"), paramctl.open(tmp_path / "b")
+    assert [(fact.key, fact.a, fact.b) for fact in a.diff(b).metadata] == [("step", "1", "2")]
+    assert a.diff(b, ignore=["metadata"]).is_equal
+    assert a.diff(b, "w").is_equal

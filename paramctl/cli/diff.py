@@ -17,7 +17,8 @@ from paramctl.cli.options import (
     TableFormat,
     complete_addresses,
 )
-from paramctl.cli.pairing import Models, choose, compare, pair_up
+from paramctl.cli.pairing import compare, pair_up
+from paramctl.diff.choosing import Models, choose
 from paramctl.errors import NO, UsageError
 from paramctl.views.escaping import escape
 

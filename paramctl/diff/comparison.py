@@ -1,11 +1,12 @@
 """Two models side by side: what each parameter is in both, and what they say of themselves."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.diff.facts import Fact
+from paramctl.diff.choosing import Models
+from paramctl.diff.facts import Fact, compare_classes, compare_metadata, own_metadata
 from paramctl.diff.names import Pair
 from paramctl.diff.outcomes import Outcome, compare_all
 from paramctl.diff.values import Tolerance
@@ -63,6 +64,28 @@ class Comparison(NamedTuple):
     metadata: Sequence[Fact]
     classes: Sequence[Fact]
 
+    @classmethod
+    def of(
+        cls,
+        models: Models,
+        parameters: Sequence[Parameter],
+        ignored: Collection[str],
+        tell: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> Self:
+        """Compare what two models say beside their parameters, which have been compared.
+
+        `tell` tells metadata in values that compare. It is ignored where a model has no values yet.
+        """
+        a, b = models
+        is_said = "metadata" not in ignored and not a.is_planned and not b.is_planned
+        return cls(
+            a,
+            b,
+            parameters,
+            compare_metadata(tell(own_metadata(a)), tell(own_metadata(b))) if is_said else [],
+            compare_classes(a.types, b.types) if "class" not in ignored else [],
+        )
+
     @property
     def counts(self) -> Counter[Change]:
         """How many parameters there are of each change."""
@@ -75,7 +98,7 @@ class Comparison(NamedTuple):
 
 
 def compare_parameters(
-    models: tuple[Checkpoint, Checkpoint],
+    models: Models,
     pairs: Sequence[Pair],
     tolerance: Tolerance,
     progress: Progress,
@@ -122,13 +145,11 @@ def _roots(groups: Groups, pairs: Iterable[Pair], side: int) -> dict[Pair, str]:
     return {pair: first.setdefault(groups.stored(pair[side] or ""), pair.a or "") for pair in pairs}
 
 
-def _alone(pair: Pair, models: tuple[Checkpoint, Checkpoint]) -> Parameter:
+def _alone(pair: Pair, models: Models) -> Parameter:
     return Parameter(pair, *_entries(pair, models), ALONE)
 
 
-def _entries(
-    pair: Pair, models: tuple[Checkpoint, Checkpoint]
-) -> tuple[Entry | None, Entry | None]:
+def _entries(pair: Pair, models: Models) -> tuple[Entry | None, Entry | None]:
     a, b = models
     return (
         None if pair.a is None else a.entries[pair.a],
@@ -138,7 +159,7 @@ def _entries(
 
 def _parameter(
     pair: Pair,
-    models: tuple[Checkpoint, Checkpoint],
+    models: Models,
     outcome: Outcome,
     tied: tuple[str, str],
     ignored: Collection[str],

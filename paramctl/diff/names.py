@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry
 from paramctl.contents import Content, read_content
+from paramctl.diff.choosing import Models, Names
 from paramctl.errors import LimitError, UsageError, blaming
 from paramctl.groups import Groups
 from paramctl.layers import natural_key
@@ -108,6 +109,22 @@ def pair_names(a: Collection[str], b: Collection[str]) -> list[Pair]:
         pairs += [*first, Pair(name, name), *behind.get(name, ())]
         first = []
     return pairs + first
+
+
+def pair_chosen(models: Models, chosen: Names) -> list[Pair]:
+    """Pair the names of both models, by content too, and keep those that are chosen.
+
+    Raises:
+        ParamctlError: what looks renamed cannot be read.
+    """
+
+    def is_chosen(pair: Pair) -> bool:
+        return pair.a in chosen[0] or pair.b in chosen[1]
+
+    a, b = models
+    pairs = pair_names(a.entries, b.entries)
+    pairs = find_renamed(pairs, a, b, set(filter(is_chosen, pairs)))
+    return list(filter(is_chosen, pairs))
 
 
 def find_renamed(

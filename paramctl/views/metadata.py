@@ -113,6 +113,12 @@ def tell(value: Any) -> Told:
     return Told(whole, count_noun(tensors, "tensor") if tensors else whole, tensors)
 
 
+def tell_plainly(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata in JSON's types, with the JSON in its strings parsed."""
+    told: dict[str, Any] = tell(read_metadata(metadata)).value
+    return told
+
+
 def json_metadata(value: Any) -> str:
     """Return the metadata as JSON, with control characters as JSON's escapes."""
     from json import dumps  # noqa: PLC0415 (only for JSON)
