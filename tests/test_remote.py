@@ -71,6 +71,15 @@ def test_so_is_what_is_written_of_it(
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
 
 
+@pytest.mark.parametrize("verb", [["set", "w = 1"], ["rename", "w -> v"], ["show", "w"]])
+def test_a_url_is_no_statement_whatever_it_holds(
+    verb: list[str], server: Server, forks: Forks
+) -> None:
+    (server.folder / "x").write_bytes(one(F32))
+    run = forks.run(verb[0], f"{server.url}/x?a=b->c", *verb[1:])
+    assert (run.code, run.err) == (0, "")
+
+
 def test_a_listing_of_100_gb_moves_the_header(server: Server, forks: Forks) -> None:
     write_sparse(server.folder / "x.safetensors", 100, 1000 * MB)
     run = forks.run("ls", f"{server.url}/x.safetensors")

@@ -32,7 +32,7 @@ def open_model(
     """Open the model that the arguments or the environment name; return it and the addresses.
 
     `nested` is that of `ReadOptions`: the arguments behind the model are keys, not addresses.
-    `is_own` tells the arguments that are something else: one is no file that is not there.
+    `is_own` tells the arguments that are something else: one is no file that is not there, no URL.
 
     Raises:
         UsageError: no model is named in any of the four ways.
@@ -40,7 +40,7 @@ def open_model(
         ParamctlError: it cannot be read.
     """
     options = reading.options._replace(nested=nested)
-    if arguments and is_own(arguments[0]) and not os.path.lexists(arguments[0]):
+    if arguments and is_own(arguments[0]) and not _is_place(arguments[0]):
         checkpoint, addresses = _read_given(environment, arguments[0], options), arguments
     else:
         checkpoint, addresses = _find_model(environment, arguments or [], options)
@@ -94,16 +94,16 @@ def _find_model(
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if arguments and not first:
         raise UsageError(EMPTY, hint="name a file, '-' or an address")
-    if first and (
-        first == STDIN_ARGUMENT
-        or os.path.lexists(first)
-        or first.startswith(URL_SCHEMES)
-        or names_factory(first)
-    ):
+    if first and (first == STDIN_ARGUMENT or _is_place(first) or names_factory(first)):
         return _open_named(environment, first, options), rest
     if os.sep in first or first.endswith(MODEL_SUFFIXES):
         return _read_for(first, environment, options), arguments
     return _read_given(environment, first, options), arguments
+
+
+def _is_place(text: str) -> bool:
+    """Whether a model could be read from there: a path to something, or a URL."""
+    return os.path.lexists(text) or text.startswith(URL_SCHEMES)
 
 
 def _read_for(name: str, environment: Environment, options: ReadOptions) -> Checkpoint:
