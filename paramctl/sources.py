@@ -195,6 +195,21 @@ class FileSource(Source):
                 length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def copy_to(self, descriptor: int, offset: int, length: int) -> int:
+        """Have the kernel copy a range into another file at its position; return how much it did.
+
+        That is less where the two files, or this system, do not allow it.
+        """
+        copied = 0
+        if hasattr(os, "copy_file_range"):
+            with self._opened() as own, suppress(OSError):
+                while copied < length:
+                    count = os.copy_file_range(own, descriptor, length - copied, offset + copied)
+                    if not count:
+                        break
+                    copied += count
+        return copied
+
     def _pread(self, descriptor: int, offset: int, length: int) -> bytes:
         try:
             piece = os.pread(descriptor, length, offset)

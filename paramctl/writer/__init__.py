@@ -1,18 +1,16 @@
-"""The writer: a checkpoint as safetensors, into a file, a folder of files or a stream."""
+"""The writer: a checkpoint into a file, a folder of files or a stream."""
 
 import os
 from collections.abc import Callable
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.writer import metadata
-from paramctl.writer.contents import choose
 from paramctl.writer.crew import Crew
 from paramctl.writer.files import save_file
-from paramctl.writer.layout import lay_out
+from paramctl.writer.formats import find_format, plan
 from paramctl.writer.options import Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
 
-__all__ = ["Progress", "Report", "WriteOptions", "check", "save", "stream"]
+__all__ = ["Progress", "Report", "WriteOptions", "check", "find_format", "save", "stream"]
 
 DEFAULT = WriteOptions()
 
@@ -44,7 +42,7 @@ def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> None:
     Raises:
         ParamctlError: it cannot; the class says why.
     """
-    choose(checkpoint, options)
+    plan(checkpoint, options)
 
 
 def stream(
@@ -58,7 +56,6 @@ def stream(
     Raises:
         ParamctlError: the model cannot be written; the class says why.
     """
-    contents = choose(checkpoint, options)
-    layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
+    layout, notes = plan(checkpoint, options)
     Crew(progress, layout.nbytes).write(layout, write)
-    return Report((), layout.nbytes, contents.notes)
+    return Report((), layout.nbytes, notes)

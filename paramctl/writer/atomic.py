@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from paramctl.errors import FileError, UsageError
-from paramctl.sources import identity_of
+from paramctl.sources import FileSource, identity_of
 from paramctl.writer.folder import Folder, naming, sync
 from paramctl.writer.interrupts import Interrupts
 
@@ -78,6 +78,17 @@ class Draft:
                 written = os.write(self._descriptor, view)
                 view = view[written:]
                 self._advance(written)
+
+    def copy(self, source: FileSource, offset: int, nbytes: int) -> int:
+        """Have the kernel copy bytes of another file behind those before; return how many it did.
+
+        Raises:
+            FileError: the other file cannot be opened, or has changed.
+        """
+        copied = source.copy_to(self._descriptor, offset, nbytes)
+        with naming(self._path):
+            self._advance(copied)
+        return copied
 
     def _advance(self, nbytes: int) -> None:
         """Have the disk begin with what is written, so that `finish` has little to wait for."""

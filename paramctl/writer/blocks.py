@@ -1,13 +1,14 @@
 """The tensors' bytes, cut into blocks, each of which can be read by itself."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from paramctl.checkpoint import Entry
 from paramctl.errors import ParamctlError
 from paramctl.slices import is_row_major, split
 from paramctl.sources import FileSource, Source
-from paramctl.writer.layout import storage_of
+from paramctl.writer.checks import storage_of
+from paramctl.writer.layout import Made, Part
 
 ELEMENTS = 1 << 20  # of a block that is computed
 PICKED_BYTES = 1 << 24  # of a block whose elements are picked from many places
@@ -60,9 +61,13 @@ Piece = Span | Picked
 
 
 class Block(NamedTuple):
-    """What is read at a time: a piece of an entry or of a run of them, or several small ones."""
+    """What is read at a time: a piece of an entry or of a run of them, or several small ones.
+
+    `watch` is to be shown its bytes when their turn has come.
+    """
 
     pieces: tuple[Piece, ...]
+    watch: Callable[[bytes], None] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -73,6 +78,12 @@ class Block(NamedTuple):
     def is_computed(self) -> bool:
         """Whether a thread may read it before its turn, and should."""
         return all(map(_is_computed, self.pieces))
+
+    @property
+    def copy(self) -> Span | None:
+        """The bytes in a file that it is a copy of, which nobody needs to see; else None."""
+        piece = self.pieces[0]
+        return piece if isinstance(piece, Span) and piece.is_copy and not self.watch else None
 
     def read(self) -> bytes:
         """Return the bytes.
@@ -94,7 +105,17 @@ def _read(piece: Piece) -> bytes:
     return data
 
 
-def cut(entries: Iterable[Entry]) -> Iterator[Block]:
+def cut(parts: Iterable[Part]) -> Iterator[Block | Made]:
+    """Cut the parts of a file into blocks; what is made by itself is one."""
+    for part in parts:
+        if isinstance(part, Made):
+            yield part
+        else:
+            for block in _cut_entries(part.entries):
+                yield block._replace(watch=part.watch)
+
+
+def _cut_entries(entries: Iterable[Entry]) -> Iterator[Block]:
     """Cut entries into blocks; what lies together in a file is one run of it."""
     batch: list[Piece] = []
     room = BATCH_BYTES

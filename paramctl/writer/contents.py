@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.writer.layout import check_entries
+from paramctl.writer.checks import check_entries
 from paramctl.writer.options import WriteOptions
 
 
@@ -25,7 +25,7 @@ def choose(checkpoint: Checkpoint, options: WriteOptions) -> Contents:
     stored = tuple(entry for name, entry in checkpoint.items() if name not in checkpoint.aliases)
     written = tuple(checkpoint.values()) if options.ties == "copy" else stored
     check_entries(written)
-    notes = _note_overlaps(checkpoint) + _note_namesakes(checkpoint)
+    notes = _note_overlaps(checkpoint)
     if options.ties == "copy":
         return Contents(written, {}, notes)
     return Contents(stored, checkpoint.aliases, notes)
@@ -38,12 +38,3 @@ def _note_overlaps(checkpoint: Checkpoint) -> tuple[str, ...]:
     more = len(checkpoint.overlaps) - 1
     others = f", and {more} more do so" if more else ""
     return (f"'{name}' shares some bytes with '{other}'{others}: each is written in full",)
-
-
-def _note_namesakes(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Note what of the user's metadata a reader will take for a tie."""
-    return tuple(
-        f"the metadata's '{key}' is the name of a tensor, '{value}': it will be read as a tie"
-        for key, value in checkpoint.metadata.items()
-        if isinstance(value, str) and value in checkpoint and key not in checkpoint
-    )

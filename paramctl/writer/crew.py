@@ -5,12 +5,12 @@ A few blocks are in memory at a time, whatever the size of the model.
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from paramctl.sources import Source
 from paramctl.writer.blocks import Block, cut
-from paramctl.writer.layout import Layout
+from paramctl.writer.layout import Layout, Made
+from paramctl.writer.outlet import Copy, Outlet, Write
 from paramctl.writer.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 1 << 26  # bytes that are begun before they are written
 MAX_THREADS = 8
 MAX_OPEN = 8  # sources whose descriptors and caches are kept
-
-Sink = Callable[[bytes], object]
-"""Is called with the bytes to write, in order."""
 
 
 class Crew:
@@ -35,25 +32,25 @@ class Crew:
         self._done, self._total = 0, total
         self._threads = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[tuple[Block, Future[bytes] | None]] = deque()
+        self._pending: deque[tuple[Block | Made, Future[bytes] | None]] = deque()
         self._ahead = self._computing = 0
         self._open: OrderedDict[int, Source] = OrderedDict()
 
-    def write(self, layout: Layout, sink: Sink) -> None:
-        """Write a file.
+    def write(self, layout: Layout, write: Write, copy: Copy | None = None) -> None:
+        """Hand a file's bytes to `write`, in order; to `copy` where they lie in another file.
 
         Raises:
-            ParamctlError: a source or the sink cannot do its part.
+            ParamctlError: a source, or who gets the bytes, cannot do its part.
         """
-        sink(layout.header)
-        self._advance(len(layout.header))
+        outlet = Outlet(write, copy)
         try:
-            for block in cut(layout.entries):
+            for block in cut(layout.parts):
                 self._start(block)
                 while self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads:
-                    self._finish(sink)
+                    self._finish(outlet)
             while self._pending:
-                self._finish(sink)
+                self._finish(outlet)
+            outlet.flush()
             for source in self._open.values():
                 source.check_unchanged()
         finally:
@@ -64,17 +61,17 @@ class Crew:
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-        waiting = (piece.source for block, _ in self._pending for piece in block.pieces)
+        waiting = (source for block, _ in self._pending for source in _sources(block))
         for source in (*self._open.values(), *waiting):
             source.release()
         self._open.clear()
         self._pending.clear()
         self._ahead = self._computing = 0
 
-    def _start(self, block: Block) -> None:
+    def _start(self, block: Block | Made) -> None:
         """Have a block computed; what is only copied or must be read in order waits its turn."""
         future = None
-        if block.is_computed:
+        if isinstance(block, Block) and block.is_computed:
             self._pool = self._pool or self._hire()
             future = self._pool.submit(block.read)
             self._computing += 1
@@ -86,17 +83,22 @@ class Crew:
 
         return ThreadPoolExecutor(self._threads, "paramctl-block")
 
-    def _finish(self, sink: Sink) -> None:
+    def _finish(self, outlet: Outlet) -> None:
         """Write the block whose turn it is."""
         block, future = self._pending[0]
-        data = future.result() if future else block.read()
-        for piece in block.pieces:
-            self._use(piece.source)
+        if isinstance(block, Block) and block.copy:
+            outlet.copy(block.copy)
+        else:
+            data = future.result() if future else block.read()
+            if isinstance(block, Block) and block.watch:
+                block.watch(data)
+            outlet.put(data)
+        for source in _sources(block):
+            self._use(source)
         self._pending.popleft()
-        self._ahead -= len(data)
+        self._ahead -= block.nbytes
         self._computing -= future is not None
-        sink(data)
-        self._advance(len(data))
+        self._advance(block.nbytes)
 
     def _use(self, source: Source) -> None:
         """Note that a source is used, and let go of the one that was not for the longest time."""
@@ -110,3 +112,7 @@ class Crew:
     def _advance(self, nbytes: int) -> None:
         self._done += nbytes
         self._progress(self._done, self._total)
+
+
+def _sources(block: Block | Made) -> tuple[Source, ...]:
+    return tuple(piece.source for piece in block.pieces) if isinstance(block, Block) else ()

@@ -6,13 +6,11 @@ from contextlib import contextmanager
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import FileError
-from paramctl.writer import metadata
 from paramctl.writer.atomic import Draft, Drafts
-from paramctl.writer.contents import choose
 from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder
+from paramctl.writer.formats import plan
 from paramctl.writer.interrupts import Interrupts
-from paramctl.writer.layout import lay_out
 from paramctl.writer.options import Report, WriteOptions
 from paramctl.writer.progress import Progress
 
@@ -21,11 +19,10 @@ def save_file(
     checkpoint: Checkpoint, path: str, options: WriteOptions, progress: Progress
 ) -> Report:
     """Write a model into a file that takes its place when it is complete; links are followed."""
-    contents = choose(checkpoint, options)
-    layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
+    layout, notes = plan(checkpoint, options)
     with _draft(path, layout.nbytes, force=options.force) as draft:
-        Crew(progress, layout.nbytes).write(layout, draft.write)
-    return Report((path,), layout.nbytes, contents.notes + tuple(draft.notes))
+        Crew(progress, layout.nbytes).write(layout, draft.write, draft.copy)
+    return Report((path,), layout.nbytes, notes + tuple(draft.notes))
 
 
 def save_bytes(data: bytes, path: str, *, force: bool) -> tuple[str, ...]:

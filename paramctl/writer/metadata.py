@@ -37,6 +37,15 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     return _add_ties({"total_size": total_size} | _of_model(checkpoint), aliases)
 
 
+def note_namesakes(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Note what of the user's metadata a reader will take for a tie."""
+    return tuple(
+        f"the metadata's '{key}' is the name of a tensor, '{value}': it will be read as a tie"
+        for key, value in checkpoint.metadata.items()
+        if isinstance(value, str) and value in checkpoint and key not in checkpoint
+    )
+
+
 def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the metadata without ties, and the types as they are now.
 

@@ -13,13 +13,14 @@ from paramctl.writer.contents import choose
 from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder, naming
 from paramctl.writer.interrupts import Interrupts
-from paramctl.writer.layout import Layout, lay_out
+from paramctl.writer.layout import Layout
 from paramctl.writer.options import Report, WriteOptions
 from paramctl.writer.progress import Progress
+from paramctl.writer.safetensors import lay_out
 from paramctl.writer.shards import INDEX, PATTERN, SINGLE, divide, index_of, name_shards
 
 
-class Plan(NamedTuple):
+class Files(NamedTuple):
     """The files of a folder by name: those that hold tensors, and the index if there is one."""
 
     layouts: dict[str, Layout]
@@ -53,7 +54,7 @@ def save_folder(
             crew = Crew(progress, plan.nbytes)
             for name, layout in plan.layouts.items():
                 draft = drafts.start(name, layout.nbytes)
-                crew.write(layout, draft.write)
+                crew.write(layout, draft.write, draft.copy)
                 draft.finish()
                 notes += draft.notes
             if plan.index_file:
@@ -86,7 +87,7 @@ def _made(path: str, interrupts: Interrupts) -> Iterator[Folder]:
         raise
 
 
-def _check_old(folder: Folder, plan: Plan, *, force: bool) -> list[str]:
+def _check_old(folder: Folder, plan: Files, *, force: bool) -> list[str]:
     """Return the files of a model in the folder that the new one has not.
 
     Raises:
@@ -111,14 +112,15 @@ def _note_left(name: str) -> str:
     return f"'{name}' of the model before could not be removed"
 
 
-def _plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
+def _plan(checkpoint: Checkpoint, options: WriteOptions) -> Files:
     contents = choose(checkpoint, options)
+    notes = contents.notes + metadata.note_namesakes(checkpoint)
     shards = divide(contents.entries, options.max_shard_size or 0)
     named = dict(zip(name_shards(len(shards)), shards, strict=True))
     if len(named) == 1:
         whole = lay_out(shards[0], metadata.of_file(checkpoint, contents.aliases))
-        return Plan({SINGLE: whole}, b"", contents.notes)
+        return Files({SINGLE: whole}, b"", notes)
     total = sum(entry.nbytes for entry in contents.entries)
     index = index_of(named, metadata.of_index(checkpoint, contents.aliases, total))
     layouts = {name: lay_out(shard, metadata.of_shard(checkpoint)) for name, shard in named.items()}
-    return Plan(layouts, index, contents.notes)
+    return Files(layouts, index, notes)

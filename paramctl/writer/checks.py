@@ -1,0 +1,55 @@
+"""What every format asks of an entry before anything is written."""
+
+from collections.abc import Iterable
+
+from paramctl.checkpoint import MISSING, PLANNED, Entry, Storage
+from paramctl.errors import MalformedError, UsageError
+from paramctl.slices import check_expansion, check_extent, is_row_major
+
+LAZY = ("strided", "conjugate", "negative", "conjugate-negative")  # what has values of its own
+
+
+def check_entries(entries: Iterable[Entry]) -> None:
+    """Check that each entry can be written, whatever the format.
+
+    Raises:
+        UsageError: it has no values laid out as an array, or a name that is no text.
+        MalformedError: it is not in its file, or reaches past its storage.
+        LimitError: it is expanded to far more bytes than there are.
+    """
+    sharing: dict[Storage, int] = {}
+    for entry in entries:
+        storage = storage_of(entry)
+        _check_name(entry)
+        check_extent(entry, storage.nbytes)
+        if entry.dtype.bits % 8 and not is_row_major(entry):
+            raise UsageError(f"'{entry.name}': elements of {entry.dtype.name} cannot be picked")
+        shared = sharing[storage] = sharing.get(storage, 0) + entry.nbytes
+        check_expansion(entry, shared, storage.nbytes)
+
+
+def storage_of(entry: Entry) -> Storage:
+    """Return where an entry's elements lie.
+
+    Raises:
+        UsageError: it is no plain tensor.
+        MalformedError: it is not in its file.
+    """
+    if entry.layout == MISSING:
+        raise MalformedError(f"'{entry.name}' is missing: it cannot be written")
+    if entry.layout == PLANNED:
+        what = f"'{entry.name}' has no values yet: only its shape and its type are known"
+        raise UsageError(what, hint="paramctl init gives it some")
+    if entry.layout not in LAZY or entry.storage is None:
+        raise UsageError(
+            f"'{entry.name}' is {entry.layout}: only plain tensors are written",
+            hint="drop it, or make it dense",
+        )
+    return entry.storage
+
+
+def _check_name(entry: Entry) -> None:
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name '{entry.name}' is not Unicode", hint="rename it") from error
