@@ -55,4 +55,10 @@ DTYPES = (
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES}
 BY_SAFETENSORS = {dtype.safetensors: dtype for dtype in DTYPES if dtype.safetensors}
+FLOATING = frozenset(  # of which values are computed: no scales, and nothing of less than a byte
+    {
+        *("float64", "float32", "float16", "bfloat16"),
+        *("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"),
+    }
+)
 UNKNOWN = DType("unknown", 0)

@@ -165,6 +165,16 @@ class Model(Checkpoint):
         planned = plan(self, addresses, shape, parse_new(scheme))
         return resize(self, planned, fresh_seed() if seed is None else check_seed(seed))
 
+    def cast(self, dtype: str, *, keep: Collection[str] = ()) -> Self:
+        """Round what is floating-point to another type, `bf16`, but for the addresses to keep.
+
+        Raises:
+            UsageError: there is no such type, or an address names nothing.
+        """
+        from paramctl.edits.casting import cast, parse_dtype  # noqa: PLC0415 (loads numpy)
+
+        return cast(self, parse_dtype(dtype), keep)
+
     def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.
 
@@ -243,14 +253,18 @@ class Model(Checkpoint):
         ties: Literal["alias", "copy"] = "alias",
         max_shard_size: int | None = None,
     ) -> None:
-        """Write a safetensors file, or with `max_shard_size`, in bytes, a folder of them.
+        """Write a file in the format of its suffix: `.pt`, `.npz`, else safetensors.
+
+        With `max_shard_size`, in bytes, write a folder of safetensors files.
 
         Raises:
             ParamctlError: it cannot be written; the class says why.
         """
         from paramctl.writer import WriteOptions, save  # noqa: PLC0415 (rarely needed)
+        from paramctl.writer.formats import find_format  # noqa: PLC0415 (the same)
 
-        save(self, path, WriteOptions(ties, max_shard_size, force))
+        written = find_format(path) or WriteOptions().format
+        save(self, path, WriteOptions(ties, max_shard_size, force, written))
 
 
 def open_model(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Model:

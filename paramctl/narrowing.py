@@ -5,27 +5,55 @@ from typing import Any
 
 import numpy as np
 
-from paramctl.dtypes import DType
+from paramctl.dtypes import FLOATING, DType
 from paramctl.widening import FLOAT8, WIDENED, Array
 
 QUIET_NAN = 0x7FC0  # what torch makes of every NaN
 FNUZ_NAN = 0x80
 LARGEST_FN = np.uint8(0x7E)
-FLOATING = frozenset({"float64", "float32", "float16", "bfloat16", *FLOAT8})
+SATURATING = "float8_e4m3fn"
 
 
 def narrow(values: Array, dtype: DType) -> Array:
     """Return the little-endian elements of `dtype` nearest to `values`, ties to even.
 
     As in torch, what is too large becomes infinite; of the types without an infinity,
-    float8_e4m3fn's largest number and the fnuz types' NaN. `dtype` is one that `can_hold` accepts.
+    float8_e4m3fn's largest number and the fnuz types' NaN; and what is smaller than float32 is
+    rounded to float32 first. `dtype` is one that `can_hold` accepts.
     """
-    if dtype.name == "bfloat16":
-        return _narrow_bfloat16(values.astype("<f4", copy=False))
-    if dtype.name in FLOAT8:
-        return _narrow_float8(values.astype("<f4", copy=False), dtype.name)
     with np.errstate(over="ignore", invalid="ignore"):
+        if dtype.name in FLOATING and dtype.bits < 32:
+            values = values.astype("<f4", copy=False)
+        if dtype.name == "bfloat16":
+            return _narrow_bfloat16(values)
+        if dtype.name in FLOAT8:
+            return _narrow_float8(values, dtype.name)
         return np.asarray(values.astype(dtype.numpy, copy=False))
+
+
+@cache
+def largest(dtype: DType) -> float:
+    """Return the largest finite number of a type."""
+    if dtype.bits > 16:
+        return float(np.finfo(dtype.numpy).max)
+    codes = np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}")
+    values = widen(codes.view(dtype.numpy or codes.dtype), dtype)
+    return float(values[np.isfinite(values)].max())
+
+
+def count_overflows(values: Array, elements: Array, dtype: DType) -> int:
+    """Return how many finite values are too large for `dtype`, which narrowed them to `elements`.
+
+    They are infinite there, NaN, or the largest number there is.
+    """
+    with np.errstate(invalid="ignore"):
+        beyond = np.abs(values) > largest(dtype)
+    if not beyond.any():
+        return 0
+    beyond &= np.isfinite(values)
+    if dtype.name != SATURATING:
+        beyond &= ~np.isfinite(widen(elements, dtype))
+    return int(np.count_nonzero(beyond))
 
 
 def widen(stored: Array, dtype: DType) -> Array:
@@ -59,6 +87,19 @@ def _narrow_bfloat16(values: Array) -> Array:
 
 
 def _narrow_float8(values: Array, name: str) -> Array:
+    """Look values up by their upper halves, the last bit of which says whether more is below.
+
+    No number of these types, and no middle between two, has that bit.
+    """
+    halves = np.ascontiguousarray(values).reshape(-1).view("<u2").reshape(-1, 2)
+    codes = _float8_codes(name).take(halves[:, 1] | (halves[:, 0] != 0))
+    return np.asarray(codes.reshape(values.shape))
+
+
+@cache
+def _float8_codes(name: str) -> Array:
+    """Return the codes of all values whose float32 has no lower half."""
+    values = (np.arange(1 << 16, dtype="<u4") << 16).view("<f4")
     style = FLOAT8[name][2]
     codes = np.searchsorted(_thresholds(name), np.abs(values)).astype("u1")
     if style == "fn":

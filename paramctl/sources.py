@@ -25,7 +25,8 @@ class Source(ABC):
     `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
     they are quickest read in order, `is_far` that a read takes long whatever its length, `block`
     how many elements at least are best computed together. `identity` tells its file from any other,
-    and from the same one before it was written to; () where there is none.
+    and from the same one before it was written to; () where there is none. `checksum` is the CRC-32
+    of all of the bytes, where an archive says so.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source(ABC):
     is_far: bool = False
     block: int = 0
     identity: tuple[int, ...] = ()
+    checksum: int | None = None
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on.

@@ -23,6 +23,7 @@ VERBS = {
     "rename": ["0 -> first"],
     "drop": ["2"],
     "extract": ["2", "4"],
+    "convert": ["--dtype", "bf16"],
 }
 CALLS = [pytest.param(verb, more, id=verb) for verb, more in VERBS.items()]
 
@@ -581,7 +582,7 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["init", MLP], "no scheme; --scheme xavier"),
         (["init", MLP, "0", "--rule", "0=ones"], "go with --scheme"),
         (["init", MLP, "--rule", "2", "ones"], "'2' is no rule; write address=scheme"),
-        (["init", MLP, "-s", "ones", "-o", "x.pt"], "safetensors, which torch.load does not"),
+        (["init", MLP, "-s", "ones", "-o", "x.pt"], "or pipe it into 'paramctl convert -o FILE'"),
         (["set", MLP, "0.bias = 1/0"], "division by zero"),
         (["set", MLP, "0.bias = 1e99"], "cannot hold 1e+99"),
         (["set", MLP, "0.bias", "=", "0"], "quote it whole"),

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 import paramctl as library
 from paramctl.checkpoint import Checkpoint
+from paramctl.dtypes import FLOATING
 from paramctl.edits.draws import Plan
 from paramctl.edits.fits import Fits, find_fits
 from paramctl.edits.grafting import graft
 from paramctl.errors import UsageError
-from paramctl.narrowing import FLOATING
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"

@@ -17,13 +17,13 @@ from safetensors.numpy import load_file
 
 from paramctl import writer
 from paramctl.checkpoint import Checkpoint
+from paramctl.dtypes import FLOATING
 from paramctl.edits import filled
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import parse_rule
 from paramctl.edits.tying import tie
 from paramctl.formats import open_checkpoint
 from paramctl.init import streams
-from paramctl.narrowing import FLOATING
 from paramctl.writer import WriteOptions, blocks
 
 SAMPLE = Path(__file__).parents[1] / "sample_models" / "mlp.safetensors"

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paramctl.dtypes import BY_NAME
-from paramctl.narrowing import FLOATING, can_hold, narrow
+from paramctl.dtypes import BY_NAME, FLOATING
+from paramctl.narrowing import can_hold, narrow
 
 SIXTEEN_BITS = [name for name in sorted(FLOATING) if BY_NAME[name].bits == 16]
 EIGHT_BITS = [name for name in sorted(FLOATING) if BY_NAME[name].bits == 8]

@@ -18,10 +18,10 @@ from torch import Tensor
 
 import paramctl as library
 from paramctl.checkpoint import Checkpoint
+from paramctl.dtypes import FLOATING
 from paramctl.edits import averaged
 from paramctl.edits.resizing import parse_new, plan, resize
 from paramctl.errors import UsageError
-from paramctl.narrowing import FLOATING
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from memory import Memory
 
 from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.dtypes import FLOATING
 from paramctl.edits import verification
 from paramctl.edits.filled import Filled
 from paramctl.edits.initialization import initialize
 from paramctl.edits.tying import tie
 from paramctl.edits.verification import find_deviations, measure
 from paramctl.init.registry import all_schemes
-from paramctl.narrowing import FLOATING
 
 MLP = Path(__file__).parents[1] / "sample_models" / "mlp.pt"
 SCHEMES = [

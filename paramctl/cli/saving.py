@@ -9,7 +9,7 @@ import typer
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.listing import Listing
-from paramctl.cli.models import STDIN_NAME
+from paramctl.cli.models import MODEL_SUFFIXES, STDIN_NAME
 from paramctl.cli.progress import show_progress
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import URL_SCHEMES
@@ -17,11 +17,12 @@ from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
+from paramctl.writer.formats import FORMATS, find_format
+from paramctl.writer.options import SAFETENSORS
 from paramctl.writer.shards import parse_size
 
 SAVING = "Saving"
 STDOUT_NAME = "-"
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pt2")
 
 
 class Saving(NamedTuple):
@@ -33,7 +34,7 @@ class Saving(NamedTuple):
             "--output",
             "-o",
             metavar="FILE",
-            help="Write a safetensors file, a folder with --max-shard-size; - for stdout.",
+            help="Write this file, a folder with --max-shard-size; - for stdout.",
             rich_help_panel=SAVING,
             show_default=False,
         ),
@@ -108,11 +109,12 @@ class Destination(NamedTuple):
 
 
 def choose_destination(
-    environment: Environment, saving: Saving, checkpoint: Checkpoint
+    environment: Environment, saving: Saving, checkpoint: Checkpoint, *, any_format: bool = False
 ) -> Destination:
     """Return where the options say that the changed model goes.
 
     On a terminal without a file to write to, and in a dry run, only what would change is shown.
+    With `any_format` the file's name says in which it is written; else that is safetensors.
 
     Raises:
         UsageError: the options contradict each other, or the file cannot be replaced.
@@ -133,13 +135,15 @@ def choose_destination(
             file=checkpoint.file,
         )
     path = checkpoint.file if saving.in_place else saving.output or ""
+    is_file = path and not (saving.in_place or saving.max_shard_size)
+    written = _choose_format(path) if any_format and is_file else SAFETENSORS
     if path and not saving.dry_run:
-        if saving.max_shard_size:
+        if written == SAFETENSORS and not saving.in_place:
             _check_suffix(path)
-        else:
-            check_output(path, force=saving.force or saving.in_place)
+        if not saving.max_shard_size:
+            check_place(path, force=saving.force or saving.in_place)
     size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
-    options = WriteOptions(saving.ties, size, saving.force or saving.in_place)
+    options = WriteOptions(saving.ties, size, saving.force or saving.in_place, written)
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
     return Destination(environment, saving, path, options, is_plan)
 
@@ -171,9 +175,28 @@ def check_place(path: str, *, force: bool) -> None:
 
 
 def _check_suffix(path: str) -> None:
-    if path.endswith(TORCH_SUFFIXES):
-        what = "what is written is safetensors, which torch.load does not read"
-        raise UsageError(what, hint="name it .safetensors", file=path)
+    """Refuse a name under which other tools would expect another format.
+
+    Raises:
+        UsageError: it ends as those of another format do.
+    """
+    if path.endswith(MODEL_SUFFIXES) and find_format(path) != SAFETENSORS:
+        convert = ", or pipe it into 'paramctl convert -o FILE'" if find_format(path) else ""
+        hint = f"name it .safetensors{convert}"
+        raise UsageError("what is written is safetensors", hint=hint, file=path)
+
+
+def _choose_format(path: str) -> str:
+    """Return the format that a file's name asks for.
+
+    Raises:
+        UsageError: it asks for none that is written.
+    """
+    written = find_format(path)
+    if not written:
+        known = ", ".join(suffix for each in FORMATS.values() for suffix in each.suffixes)
+        raise UsageError("its name does not say which format to write", hint=known, file=path)
+    return written
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

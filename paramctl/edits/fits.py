@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.dtypes import FLOATING
 from paramctl.edits.renaming import Step, rename
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
-from paramctl.narrowing import FLOATING
 
 ABSENT = "not there"
 

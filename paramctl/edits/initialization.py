@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from paramctl.addresses import Resolver
 from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.dtypes import FLOATING
 from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan, Unused
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import note_draws
@@ -21,7 +22,6 @@ from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
 from paramctl.layer_types import keep_types
 from paramctl.layers import prefixes
-from paramctl.narrowing import FLOATING
 
 NONE: Mapping[str, str] = MappingProxyType({})
 _FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 from paramctl.addresses import resolve_all
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.dtypes import FLOATING
 from paramctl.edits.averaged import Averaged
 from paramctl.edits.filled import Filled
 from paramctl.edits.provenance import forget_draws, note_values
@@ -21,7 +22,7 @@ from paramctl.init.language import BoundScheme, parse_scheme
 from paramctl.init.streams import Stream
 from paramctl.init.targets import Shape, Target
 from paramctl.models import spec
-from paramctl.narrowing import FLOATING, can_hold
+from paramctl.narrowing import can_hold
 from paramctl.slices import broadcast, check_expansion, select
 
 MEAN: Final = "mean"

@@ -42,7 +42,7 @@ def read_member(source: Source, member: Member, limit: int) -> bytes:
     if member.size > limit:
         raise LimitError(f"zip member '{member.name}' of {member.size} bytes, over {limit}")
     data = open_member(source, member).read(0, member.size)
-    if zlib.crc32(data) != member.crc:
+    if member.crc not in (None, zlib.crc32(data)):
         raise MalformedError(f"zip member '{member.name}' has a wrong checksum")
     return data
 
@@ -66,7 +66,7 @@ def _find_data(source: Source, member: Member) -> int:
         ("flags", flags, member.flags, ()),
         ("method", method, member.method, ()),
         ("name", decode_name(fields[:name], flags), member.name, ()),
-        ("checksum", crc, member.crc, (0,)),
+        ("checksum", crc, member.crc or 0, (0,)),
         ("packed size", packed, member.packed, (0, WIDE)),
         ("size", size, member.size, (0, WIDE)),
     ):
@@ -87,6 +87,7 @@ class _Stored(Source):
     def __init__(self, archive: Source, member: Member) -> None:
         self.name = archive.name
         self.size = member.size
+        self.checksum = member.crc
         self._archive = archive
         self._member = member
 

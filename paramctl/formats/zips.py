@@ -19,25 +19,25 @@ MAX_MEMBERS = 1_000_000  # a checkpoint of 100,000 tensors has 100,006
 MAX_DIRECTORY = 128 << 20  # 134 bytes a member; torch's take about 65
 
 LOCAL = struct.Struct("<4s2x2H4x3L2H")
-_CENTRAL = struct.Struct("<4s4x2H4x3L4H2x2L")
-_END = struct.Struct("<4s4H2LH")
-_LOCATOR = struct.Struct("<4sLQL")
-_END64 = struct.Struct("<4sQ4x2L4Q")
-_FIELD = struct.Struct("<2H")
+CENTRAL = struct.Struct("<4s4x2H4x3L4H2x2L")
+END = struct.Struct("<4s4H2LH")
+LOCATOR = struct.Struct("<4sLQL")
+END64 = struct.Struct("<4sQ4x2L4Q")
+FIELD = struct.Struct("<2H")
 WIDE = 0xFFFFFFFF  # says that the number stands in the 64-bit extra field
-_ZIP64, _SECOND_NAME = 1, 0x7075  # extra fields: 64-bit numbers, Info-ZIP's Unicode path
+ZIP64, _SECOND_NAME = 1, 0x7075  # extra fields: 64-bit numbers, Info-ZIP's Unicode path
 _MAX_SLACK = 0xFFFF + 24  # a local header's extra fields and a descriptor
 
 
 class Member(NamedTuple):
     """A file in the archive: `packed` bytes stored at `header`, `size` unpacked.
 
-    `end` is where the next member begins, or the directory.
+    `end` is where the next member begins, or the directory. `crc` is None where none was computed.
     """
 
     name: str
     method: int
-    crc: int
+    crc: int | None
     packed: int
     size: int
     header: int
@@ -60,7 +60,7 @@ def read_directory(source: Source) -> dict[str, Member]:
         raise LimitError(f"a zip archive of {count} members, over the limit of {MAX_MEMBERS}")
     if nbytes > MAX_DIRECTORY:
         raise LimitError(f"a zip directory of {nbytes} bytes, over the limit of {MAX_DIRECTORY}")
-    if count * _CENTRAL.size > nbytes:
+    if count * CENTRAL.size > nbytes:
         raise MalformedError(f"a zip directory of {nbytes} bytes cannot hold {count} members")
     members: dict[str, Member] = {}
     folded: set[str] = set()  # torch takes a name for another that differs in case alone
@@ -76,14 +76,14 @@ def read_directory(source: Source) -> dict[str, Member]:
 
 def _read_end(source: Source) -> tuple[int, int, int]:
     """Return the number of members, and the offset and the size of their directory."""
-    place = source.size - _END.size
-    record = source.read(place, _END.size) if place >= 0 else b""
+    place = source.size - END.size
+    record = source.read(place, END.size) if place >= 0 else b""
     if not record.startswith(b"PK\5\6"):
         raise MalformedError("a zip archive cut short, or with bytes behind it: no end record")
-    _, *numbers, comment = _END.unpack(record)
+    _, *numbers, comment = END.unpack(record)
     if comment:
         raise MalformedError(f"the zip end record says that {comment} bytes of comment follow it")
-    if place >= _LOCATOR.size:
+    if place >= LOCATOR.size:
         place, numbers = _read_end64(source, place, numbers)
     disk, first_disk, here, count, nbytes, offset = numbers
     if disk or first_disk or here != count:
@@ -102,14 +102,14 @@ def _read_end64(source: Source, place: int, short: list[int]) -> tuple[int, list
     Raises:
         MalformedError: the two records contradict each other.
     """
-    locator = source.read(place - _LOCATOR.size, _LOCATOR.size)
+    locator = source.read(place - LOCATOR.size, LOCATOR.size)
     if not locator.startswith(b"PK\6\7"):
         return place, short
-    _, disk, offset, disks = _LOCATOR.unpack(locator)
-    if disk or disks != 1 or offset + _END64.size != place - _LOCATOR.size:
+    _, disk, offset, disks = LOCATOR.unpack(locator)
+    if disk or disks != 1 or offset + END64.size != place - LOCATOR.size:
         raise MalformedError("the zip's 64-bit end record is not right before its locator")
-    magic, size, *long = _END64.unpack(source.read(offset, _END64.size))
-    if magic != b"PK\6\6" or size != _END64.size - 12:
+    magic, size, *long = END64.unpack(source.read(offset, END64.size))
+    if magic != b"PK\6\6" or size != END64.size - 12:
         raise MalformedError("the zip's 64-bit end record is broken", where=f"offset {offset}")
     for small, large, mark in zip(short, long, (0xFFFF,) * 4 + (WIDE,) * 2, strict=True):
         if small not in (large, mark):
@@ -121,18 +121,16 @@ def _read_entries(directory: bytes, count: int) -> Iterator[_Entry]:
     """Yield each member's fields; the last is the first place where the next one could begin."""
     position = 0
     for _ in range(count):
-        start = position + _CENTRAL.size
+        start = position + CENTRAL.size
         if start > len(directory):
             raise MalformedError(f"the zip directory ends before its {count} members do")
         magic, flags, method, crc, packed, size, name, extra, comment, disk, attributes, header = (
-            _CENTRAL.unpack_from(directory, position)
+            CENTRAL.unpack_from(directory, position)
         )
         fields = start + name
         position = fields + extra + comment
         if magic != b"PK\1\2" or position > len(directory):
-            raise MalformedError(
-                "broken zip directory", where=f"byte {start - _CENTRAL.size} of it"
-            )
+            raise MalformedError("broken zip directory", where=f"byte {start - CENTRAL.size} of it")
         text = decode_name(directory[start:fields], flags)
         if extra or WIDE in (size, packed, header):
             body = find_zip64(text, directory[fields : fields + extra])
@@ -184,15 +182,15 @@ def find_zip64(name: str, extra: bytes) -> bytes:
     """Return the body of the 64-bit extra field, empty where there is none."""
     found: list[bytes] = []
     position = 0
-    while position + _FIELD.size <= len(extra):
-        kind, length = _FIELD.unpack_from(extra, position)
-        start = position + _FIELD.size
+    while position + FIELD.size <= len(extra):
+        kind, length = FIELD.unpack_from(extra, position)
+        start = position + FIELD.size
         position = start + length
-        if position > len(extra) or (kind == _ZIP64 and found):
+        if position > len(extra) or (kind == ZIP64 and found):
             raise MalformedError(f"zip member '{name}' has broken extra fields")
         if kind == _SECOND_NAME:
             raise MalformedError(f"zip member '{name}' has a second name in an extra field")
-        if kind == _ZIP64:
+        if kind == ZIP64:
             found.append(extra[start:position])
     return b"".join(found)
 
@@ -211,6 +209,7 @@ def widen(name: str, body: bytes, *sizes: int) -> list[int]:
 def _place(entries: list[_Entry], directory: int) -> Iterator[Member]:
     """Yield the members with their true ends: they must fill the file up to the directory."""
     headers = sorted([entry[5] for entry in entries], reverse=True)
+    is_checked = any(entry[2] for entry in entries)  # torch writes zeros if told not to compute any
     ends = [directory, *headers]
     if ends[-1]:
         raise MalformedError(f"{ends[-1]} bytes before the first member of the zip archive")
@@ -222,4 +221,5 @@ def _place(entries: list[_Entry], directory: int) -> Iterator[Member]:
                 f"zip member '{name}' at {header} ends at {least} at the least, and what follows "
                 f"begins at {end}: an overlap or a hole"
             )
-        yield Member(name, method, crc, packed, size, header, flags, end)
+        checksum = crc if is_checked else None
+        yield Member(name, method, checksum, packed, size, header, flags, end)

@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.errors import UsageError
 from paramctl.writer.crew import Crew
 from paramctl.writer.files import save_file
-from paramctl.writer.formats import find_format, plan
-from paramctl.writer.options import Report, WriteOptions
+from paramctl.writer.formats import plan
+from paramctl.writer.options import SAFETENSORS, Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
 
-__all__ = ["Progress", "Report", "WriteOptions", "check", "find_format", "save", "stream"]
+__all__ = ["Progress", "Report", "WriteOptions", "check", "save", "stream"]
 
 DEFAULT = WriteOptions()
 
@@ -31,6 +32,8 @@ def save(
     """
     if options.max_shard_size is None:
         return save_file(checkpoint, os.fspath(path), options, progress)
+    if options.format != SAFETENSORS:
+        raise UsageError(f"{options.format} is not written in several files", file=os.fspath(path))
     from paramctl.writer.sharded import save_folder  # noqa: PLC0415 (rarely needed)
 
     return save_folder(checkpoint, os.fspath(path), options, progress)

@@ -138,7 +138,7 @@ def _cut_pieces(entries: Iterable[Entry]) -> Iterator[Piece]:
     for entry in entries:
         if not entry.nbytes:
             continue
-        piece = _whole(entry)
+        piece = whole(entry)
         if run and isinstance(piece, Span) and _follows(piece, run):
             run = run._replace(nbytes=run.nbytes + piece.nbytes)
             continue
@@ -151,7 +151,7 @@ def _cut_pieces(entries: Iterable[Entry]) -> Iterator[Piece]:
     yield from _cut_span(run, COPIED_BYTES) if run else ()
 
 
-def _whole(entry: Entry) -> Piece:
+def whole(entry: Entry) -> Piece:
     """Return all of an entry as one piece."""
     storage = storage_of(entry)
     swapped = storage.big_endian and entry.dtype.bits > 8

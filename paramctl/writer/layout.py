@@ -19,6 +19,11 @@ class Stored(NamedTuple):
     entries: tuple[Entry, ...]
     watch: Callable[[bytes], None] | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all of the entries."""
+        return sum(entry.nbytes for entry in self.entries)
+
 
 Part = Made | Stored
 

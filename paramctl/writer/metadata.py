@@ -46,6 +46,12 @@ def note_namesakes(checkpoint: Checkpoint) -> tuple[str, ...]:
     )
 
 
+def note_lost(checkpoint: Checkpoint, what: str) -> tuple[str, ...]:
+    """Note what a format without metadata does not keep; `what` is written in it."""
+    lost = [key for key, value in _of_model(checkpoint).items() if FORMAT.get(key) != value]
+    return (f"{what} has no metadata, not kept: {', '.join(sorted(lost))}",) if lost else ()
+
+
 def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the metadata without ties, and the types as they are now.
 

@@ -10,8 +10,8 @@ class WriteOptions(NamedTuple):
 
     `ties` says what becomes of the further names of a tied tensor: `alias` notes them as the format
     does, `copy` writes the tensor again for each. With `max_shard_size`, in bytes, the model is
-    written into a folder, in files of at most that size. `force` replaces what is there. `format` is
-    one of `FORMATS`.
+    written into a folder, in files of at most that size. `force` replaces what is there. `format`
+    is one of `FORMATS`.
     """
 
     ties: Literal["alias", "copy"] = "alias"

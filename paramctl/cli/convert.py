@@ -1,0 +1,98 @@
+"""`paramctl convert`: a model in another format, or with other types."""
+
+from typing import Annotated
+
+import typer
+
+from paramctl.checkpoint import Checkpoint
+from paramctl.cli.environment import Environment
+from paramctl.cli.models import open_model
+from paramctl.cli.options import ModelAlone, Reading, complete_addresses
+from paramctl.cli.saving import Saving, choose_destination
+from paramctl.dtypes import FLOATING
+from paramctl.errors import UsageError, blaming
+from paramctl.views.casts import show_casts
+from paramctl.views.escaping import escape
+from paramctl.views.units import count_noun
+
+EXAMPLES = """
+$ paramctl convert sample_models/mlp.pt --dtype bf16 --keep-dtype '*.bias' --dry-run
+sample_models/mlp.pt  ·  torch zip  ·  a state dict
+          shape   dtype     values
+0.weight  [8, 4]  bfloat16      32  was float32
+2.weight  [1, 8]  bfloat16       8  was float32
+to cast: 2 tensors, from 160 B to 80 B
+
+$ paramctl convert sample_models/mlp.safetensors -o /tmp/mlp.npz --force && python -c "
+import numpy
+print(numpy.load('/tmp/mlp.npz')['2.bias'])"
+paramctl: wrote /tmp/mlp.npz, 1.32 kB
+[-0.15679917]
+"""
+MAX_NAMED = 4  # parameters with values that were too large
+
+
+def complete_types(incomplete: str) -> list[str]:
+    """Return the types that begin with what is typed."""
+    return [name for name in sorted(FLOATING) if name.startswith(incomplete)]
+
+
+def run(
+    environment: Environment,
+    reading: Reading,
+    saving: Saving,
+    arguments: ModelAlone = None,
+    *,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="TYPE",
+            help="Round what is floating-point to this type: bf16, float16, float8_e4m3fn.",
+            autocompletion=complete_types,
+            show_default=False,
+        ),
+    ] = "",
+    keep_dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-dtype",
+            metavar="ADDRESS",
+            help="Leave these layers or parameters in the type that they have.",
+            autocompletion=complete_addresses,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a model in the format of -o's suffix (.safetensors, .pt, .npz), or with other types."""
+    checkpoint, rest = open_model(environment, arguments, reading)
+    if rest:
+        raise UsageError(
+            f"one model at a time, not '{rest[0]}' too", hint="merge puts several in one"
+        )
+    if keep_dtype and not dtype:
+        raise UsageError("--keep-dtype without --dtype", hint="--dtype bf16 casts the others")
+    destination = choose_destination(environment, saving, checkpoint, any_format=True)
+    with blaming(checkpoint.file):
+        converted = _cast(checkpoint, dtype, keep_dtype or []) if dtype else checkpoint
+        destination.save(converted, lambda: show_casts(checkpoint, converted))
+    if dtype:
+        _note_overflows(environment, converted, dtype)
+
+
+def _cast(checkpoint: Checkpoint, dtype: str, keep: list[str]) -> Checkpoint:
+    from paramctl.edits.casting import cast, parse_dtype  # noqa: PLC0415 (loads numpy)
+
+    return cast(checkpoint, parse_dtype(dtype), keep)
+
+
+def _note_overflows(environment: Environment, converted: Checkpoint, dtype: str) -> None:
+    """Say how many values their new type had no place for, and of which parameters."""
+    from paramctl.edits.casting import count_overflows  # noqa: PLC0415 (loads numpy)
+
+    counts = count_overflows(converted)
+    if counts:
+        named = ", ".join(f"{count:,} of '{name}'" for name, count in [*counts.items()][:MAX_NAMED])
+        more = f", and of {len(counts) - MAX_NAMED} more" if len(counts) > MAX_NAMED else ""
+        total = count_noun(sum(counts.values()), "value")
+        environment.note(escape(f"{total} too large for {dtype}: {named}{more}"))

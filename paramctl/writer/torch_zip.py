@@ -1,0 +1,59 @@
+"""A model as `torch.save` writes its state dict: a zip archive of a pickle and of storages.
+
+Source: pytorch, docs/source/notes/serialization.rst; torch/serialization.py, `_save`.
+"""
+
+from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.dtypes import BY_NAME
+from paramctl.errors import UsageError
+from paramctl.writer import metadata
+from paramctl.writer.archive import ALIGNMENT, Archive
+from paramctl.writer.contents import choose
+from paramctl.writer.layout import Plan
+from paramctl.writer.options import WriteOptions
+from paramctl.writer.pickling import Item, pickle_state
+
+ROOT = "archive/"
+ABSENT = ("float6_e2m3fn", "float6_e3m2fn")  # types that torch lacks
+PACKED = {"float4_e2m1fn": BY_NAME["float4_e2m1fn_x2"]}  # where it has two values in an element
+
+
+def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
+    """Plan the file of a plain state dict, which `torch.load(weights_only=True)` takes.
+
+    Raises:
+        ParamctlError: it cannot be written; the class says why.
+    """
+    contents = choose(checkpoint, options)
+    stored = {entry.name: _packed(entry) for entry in contents.entries}
+    keys = {name: str(place) for place, name in enumerate(stored)}
+    owners = {name: contents.aliases.get(name, name) for name in checkpoint}
+    items = [Item(name, stored[owner], keys[owner]) for name, owner in owners.items()]
+    archive = Archive()
+    for name, data in (
+        ("data.pkl", pickle_state(items)),
+        (".format_version", b"1"),
+        (".storage_alignment", str(ALIGNMENT).encode()),
+        ("byteorder", b"little"),
+    ):
+        archive.add(ROOT + name, data)
+    for name, entry in stored.items():
+        archive.add(f"{ROOT}data/{keys[name]}", b"", entry)
+    archive.add(f"{ROOT}version", b"3\n")
+    return Plan(archive.lay_out(), contents.notes + metadata.note_lost(checkpoint, "a state dict"))
+
+
+def _packed(entry: Entry) -> Entry:
+    """Return an entry in a type that torch has.
+
+    Raises:
+        UsageError: torch has none.
+    """
+    if entry.dtype.name in ABSENT:
+        raise UsageError(f"'{entry.name}': torch has no dtype for {entry.dtype.name}")
+    if entry.dtype.name not in PACKED:
+        return entry
+    if not entry.shape or entry.shape[-1] % 2:
+        raise UsageError(f"'{entry.name}': torch has pairs of {entry.dtype.name} only")
+    shape = (*entry.shape[:-1], entry.shape[-1] // 2)
+    return entry._replace(dtype=PACKED[entry.dtype.name], shape=shape, strides=None)

@@ -1,0 +1,168 @@
+"""Casts: every value becomes what torch's `to` makes of it, where it is read."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from memory import describe
+
+from paramctl.checkpoint import PLANNED, Checkpoint, Entry, Storage
+from paramctl.dtypes import BY_NAME, FLOATING, DType
+from paramctl.edits.casting import cast, count_overflows, parse_dtype
+from paramctl.errors import AddressError, UsageError
+from paramctl.sources import BytesSource
+
+BYTES = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def model(**tensors: torch.Tensor) -> Checkpoint:
+    return Checkpoint(
+        "m", "none", {name: describe(t)._replace(name=name) for name, t in tensors.items()}
+    )
+
+
+def stored(entry: Entry) -> torch.Tensor:
+    """Return what an entry holds, as torch would read it."""
+    assert entry.storage
+    values = torch.empty(entry.shape, dtype=getattr(torch, entry.dtype.name))
+    if entry.numel:
+        data = bytearray(entry.storage.source.read(0, entry.nbytes))
+        values.copy_(torch.frombuffer(data, dtype=values.dtype).reshape(entry.shape))
+    return values
+
+
+def assert_same(mine: torch.Tensor, theirs: torch.Tensor) -> None:
+    """Check that two tensors are equal bit for bit, NaN apart."""
+    assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+    missing = torch.isnan(theirs.double())
+    assert torch.equal(torch.isnan(mine.double()), missing)
+    codes = (each.contiguous().view(BYTES[each.itemsize])[~missing] for each in (mine, theirs))
+    assert torch.equal(*codes)
+
+
+def every_code(dtype: DType) -> torch.Tensor:
+    """Return all values of a small type; of a large one those about the places where others round.
+
+    These are all of float16's and bfloat16's, the middles between them, and their neighbours.
+    """
+    if dtype.bits <= 16:
+        codes = torch.arange(1 << dtype.bits, dtype=torch.int32).to(BYTES[dtype.bits // 8])
+        return codes.view(getattr(torch, dtype.name))
+    halves = torch.arange(1 << 16, dtype=torch.int32).to(torch.int16)
+    small = torch.cat([halves.view(torch.float16).double(), halves.view(torch.bfloat16).double()])
+    small = small[~torch.isnan(small)].sort().values.to(getattr(torch, dtype.name))
+    middles = small[1:] / 2 + small[:-1] / 2
+    exact = torch.cat([small, middles])
+    up, down = (torch.nextafter(exact, torch.full_like(exact, end)) for end in (np.inf, -np.inf))
+    random = np.random.default_rng(0).bytes(1 << 20)
+    patterns = torch.frombuffer(bytearray(random), dtype=exact.dtype)
+    return torch.cat([exact, up, down, patterns, torch.tensor([torch.nan], dtype=exact.dtype)])
+
+
+@pytest.mark.parametrize(("old", "new"), list(permutations(sorted(FLOATING), 2)))
+def test_every_value_becomes_what_torch_makes_of_it(old: str, new: str) -> None:
+    values = every_code(BY_NAME[old])
+    assert_same(stored(cast(model(w=values), BY_NAME[new])["w"]), values.to(getattr(torch, new)))
+
+
+@given(st.data())
+def test_any_range_of_bytes_is_that_of_the_whole(data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(0, 5), max_size=4))
+    tensor = torch.arange(float(np.prod([1, *shape]))).reshape(shape) * 1.7
+    if shape:
+        tensor = tensor.transpose(0, data.draw(st.integers(0, len(shape) - 1)))
+    new = data.draw(st.sampled_from([name for name in sorted(FLOATING) if name != "float32"]))
+    entry = cast(model(w=tensor), BY_NAME[new])["w"]
+    assert entry.storage
+    whole = entry.storage.source.read(0, entry.nbytes)
+    assert_same(stored(entry), tensor.to(getattr(torch, new)))
+    begin = data.draw(st.integers(0, len(whole)))
+    length = data.draw(st.integers(0, len(whole) - begin))
+    assert entry.storage.source.read(begin, length) == whole[begin : begin + length]
+
+
+@pytest.mark.parametrize("layout", ["negative", "strided"])
+@pytest.mark.parametrize("big_endian", [True, False])
+def test_values_are_read_as_they_are_meant(layout: str, *, big_endian: bool) -> None:
+    values = np.array([1.5, -2.25, 3e38], ">f4" if big_endian else "<f4")
+    place = Storage(BytesSource(values.tobytes(), "x"), 0, 12, big_endian=big_endian)
+    entry = Entry("w", BY_NAME["float32"], (3,), place, layout=layout)
+    changed = cast(Checkpoint("m", "none", {"w": entry}), BY_NAME["float64"])["w"]
+    expected = torch.from_numpy(values.astype("<f8"))
+    assert torch.equal(stored(changed), -expected if layout == "negative" else expected)
+
+
+def test_only_what_is_floating_point_is_cast() -> None:
+    tensors = {
+        name: torch.zeros(2, dtype=getattr(torch, name))
+        for name in ("float32", "bfloat16", "int64", "bool", "uint8", "complex64", "float8_e8m0fnu")
+    }
+    old = model(**tensors)
+    changed = cast(old, BY_NAME["bfloat16"])
+    assert changed["float32"].dtype.name == "bfloat16"
+    assert all(changed[name] is old[name] for name in tensors if name != "float32")
+
+
+def test_what_is_tied_is_cast_or_kept_together() -> None:
+    old = model(a=torch.ones(3), b=torch.ones(2))
+    tied = replace(old, entries={**old.entries, "c": old["a"]._replace(name="c")})
+    tied.aliases["c"] = "a"
+    changed = cast(tied, BY_NAME["float16"])
+    assert changed["a"].storage is changed["c"].storage
+    assert [entry.dtype.name for entry in changed.values()] == ["float16"] * 3
+    kept = cast(tied, BY_NAME["float16"], ["c"])
+    assert [entry.dtype.name for entry in kept.values()] == ["float32", "float16", "float32"]
+    with pytest.raises(AddressError, match="no parameter or layer 'd'"):
+        cast(tied, BY_NAME["float16"], ["d"])
+
+
+def test_what_has_no_values_yet_is_cast_too() -> None:
+    planned = Entry("w", BY_NAME["float32"], (3,), None, layout=PLANNED)
+    changed = cast(Checkpoint("m", "none", {"w": planned}), BY_NAME["bfloat16"])
+    assert changed["w"] == planned._replace(dtype=BY_NAME["bfloat16"])
+
+
+LIMITS = {  # the largest number, and the first that is rounded beyond it
+    "float32": (2.0**128 - 2.0**104, 2.0**128 - 2.0**103),
+    "bfloat16": (2.0**128 - 2.0**120, 2.0**128 - 2.0**119),
+    "float16": (65504.0, 65520.0),
+    "float8_e5m2": (57344.0, 61440.0),
+    "float8_e5m2fnuz": (57344.0, 61440.0),
+    "float8_e4m3fnuz": (240.0, 248.0),
+    "float8_e4m3fn": (448.0, np.nextafter(448.0, 449.0)),  # all of them become the largest
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_values_that_are_too_large_are_counted_once(name: str) -> None:
+    fits, beyond = LIMITS[name]
+    values = torch.tensor(
+        [fits, -fits, beyond, -beyond, np.inf, -np.inf, np.nan, 0], dtype=torch.float64
+    )
+    changed = cast(model(w=values, v=torch.zeros(2, dtype=torch.float64)), BY_NAME[name])
+    assert not count_overflows(changed)
+    for _ in range(2):
+        stored(changed["w"])
+        assert count_overflows(changed) == {"w": 2}
+
+
+def test_a_wider_type_overflows_nowhere() -> None:
+    changed = cast(model(w=torch.tensor([3e38, np.inf])), BY_NAME["float64"])
+    stored(changed["w"])
+    assert not count_overflows(changed)
+
+
+@pytest.mark.parametrize("text", ["bfloat16", "bf16", "BF16"])
+def test_a_type_has_short_names(text: str) -> None:
+    assert parse_dtype(text).name == "bfloat16"
+
+
+@pytest.mark.parametrize("text", ["int8", "I8", "float8_e8m0fnu", "complex64", "", "float"])
+def test_a_cast_is_to_floating_point(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text}' is no type to cast to") as caught:
+        parse_dtype(text)
+    assert "bfloat16" in caught.value.hint

@@ -1,0 +1,151 @@
+"""`paramctl convert` at the command line, and the same in Python."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from forks import Forks
+from program import shell
+from safetensors.torch import load_file, save_file
+
+import paramctl as library
+from paramctl.errors import UsageError
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".ckpt", ".PT"])
+def test_a_suffix_of_torch_gives_a_state_dict(suffix: str, forks: Forks, tmp_path: Path) -> None:
+    path = tmp_path / f"model{suffix}"
+    run = forks.run("convert", SHARED, "-o", path)
+    assert (run.code, run.out) == (0, "")
+    assert run.err == f"paramctl: wrote {path}, {path.stat().st_size / 1000:.2f} kB\n"
+    state, old = torch.load(path, weights_only=True), torch.load(SHARED)
+    assert list(state) == list(old)
+    assert all(torch.equal(state[name], old[name]) for name in old)
+    assert state["2.weight"].data_ptr() == state["4.weight"].data_ptr()
+
+
+def test_ties_are_copied_on_demand(forks: Forks, tmp_path: Path) -> None:
+    forks.run("convert", SHARED, "--ties", "copy", "-o", tmp_path / "model.pt")
+    state = torch.load(tmp_path / "model.pt")
+    assert torch.equal(state["2.weight"], state["4.weight"])
+    assert state["2.weight"].data_ptr() != state["4.weight"].data_ptr()
+
+
+def test_npz_and_safetensors_are_told_by_their_suffixes_too(forks: Forks, tmp_path: Path) -> None:
+    assert forks.run("convert", MLP, "-o", tmp_path / "x.npz").code == 0
+    arrays = np.load(tmp_path / "x.npz", allow_pickle=False)
+    assert np.array_equal(arrays["2.weight"], load_file(MLP)["2.weight"].numpy())
+    assert forks.run("convert", SAMPLES / "mlp.pt", "-o", tmp_path / "x.safetensors").code == 0
+    assert (tmp_path / "x.safetensors").read_bytes() == MLP.read_bytes()
+
+
+def test_a_folder_of_shards_is_written(forks: Forks, tmp_path: Path) -> None:
+    run = forks.run("convert", MLP, "--max-shard-size", "100B", "-o", tmp_path / "out")
+    assert run.code == 2
+    run = forks.run("convert", MLP, "--max-shard-size", "0.1KB", "-o", tmp_path / "out")
+    assert (run.code, "3 files" in run.err) == (0, True)
+    assert library.open(tmp_path / "out").keys() == load_file(MLP).keys()
+
+
+def test_a_pipe_carries_safetensors() -> None:
+    run = shell('"$P" convert "$M" --dtype fp16 | "$P" convert -', M=MLP)
+    assert (run.returncode, run.stderr) == (0, b"")
+    run = shell('"$P" convert "$M" --dtype fp16 | "$P" ls | cut -f 3 | sort -u', M=MLP)
+    assert run.stdout == b"float16\n"
+
+
+def test_types_are_cast_but_for_those_to_keep(forks: Forks, tmp_path: Path) -> None:
+    old = {"a.weight": torch.rand(3), "a.bias": torch.rand(2), "n": torch.arange(3)}
+    save_file(old, tmp_path / "old.safetensors")
+    call = ("convert", tmp_path / "old.safetensors", "-o", tmp_path / "new.safetensors")
+    run = forks.run(*call, "--dtype", "bf16", "--keep-dtype", "*.bias")
+    assert (run.code, run.err.count("\n")) == (0, 1)
+    new = load_file(tmp_path / "new.safetensors")
+    assert torch.equal(new["a.weight"], old["a.weight"].bfloat16())
+    assert all(torch.equal(new[name], old[name]) for name in ("a.bias", "n"))
+    plan = forks.run(*call, "--dtype", "bf16", "--keep-dtype", "*.bias", "-n")
+    assert plan.out == "a.weight\tfloat32\tbfloat16\t[3]\t6\n"
+
+
+def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> None:
+    state = {f"w{place}": torch.tensor([1e5, -1e6, 1.0]) for place in range(6)}
+    state["inf"] = torch.tensor([torch.inf, torch.nan, 1.0])
+    torch.save(state, tmp_path / "model.pt")
+    call = ("convert", tmp_path / "model.pt", "-o", tmp_path / "x.safetensors")
+    run = forks.run(*call, "--dtype", "fp16")
+    assert run.err.splitlines()[-1] == (
+        "paramctl: 12 values too large for fp16: 2 of 'w0', 2 of 'w1', 2 of 'w2', 2 of 'w3', "
+        "and of 2 more"
+    )
+    assert load_file(tmp_path / "x.safetensors")["w0"].tolist() == [np.inf, -np.inf, 1]
+    assert "too large" not in forks.run(*call, "--dtype", "bf16", "--force").err
+    assert "too large" not in forks.run(*call, "--dtype", "fp16", "--force", "-n").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([MLP, "-o", "x.gguf"], "x.gguf: its name does not say which format to write"),
+        ([MLP, "-o", "x"], "x: its name does not say which format to write; .safetensors, .pt"),
+        ([MLP, "-o", "x.pt", "--max-shard-size", "1GB"], "x.pt: what is written is safetensors"),
+        ([MLP, "--keep-dtype", "0", "-o", "x.pt"], "--keep-dtype without --dtype"),
+        (
+            [MLP, "--dtype", "int8", "-o", "x.pt"],
+            "'int8' is no type to cast to; one of float8",
+        ),
+        ([MLP, "--dtype", "bf16", "--keep-dtype", "nope", "-o", "x.pt"], "layer 'nope'"),
+        (
+            [MLP, "--dtype", "bf16", "-o", "x.npz"],
+            "numpy has no bfloat16; cast it: --dtype float32",
+        ),
+        ([MLP, "--dtype", "bf16", "-o", "x.npz", "-n"], "numpy has no bfloat16"),
+        ([MLP, SHARED, "-o", "x.pt"], "one model at a time"),
+        ([MLP, "-o", "no/x.pt"], "there is no such folder"),
+    ],
+)
+def test_a_wrong_call_gets_one_line_and_writes_nothing(
+    arguments: list[str | Path], message: str, forks: Forks, tmp_path: Path
+) -> None:
+    arguments = [
+        tmp_path / each
+        if str(each).endswith(("x", ".gguf", ".pt", ".npz")) and isinstance(each, str)
+        else each
+        for each in arguments
+    ]
+    run = forks.run("convert", *arguments)
+    assert (run.out, run.err.count("\n")) == ("", 1)
+    assert run.code == (6 if "folder" in message else 2)
+    assert message in run.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.gguf", "x.yaml"])
+def test_other_verbs_write_safetensors_only(name: str, forks: Forks, tmp_path: Path) -> None:
+    run = forks.run("set", MLP, "0.bias = 0", "-o", tmp_path / name)
+    assert (run.code, "what is written is safetensors; name it .safetensors" in run.err) == (
+        2,
+        True,
+    )
+    assert ("paramctl convert -o FILE" in run.err) == (name in ("x.pt", "x.npz"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_python_does_the_same(tmp_path: Path) -> None:
+    model = library.open(MLP)
+    model.cast("bf16", keep=["2"]).save(tmp_path / "x.pt")
+    old, new = load_file(MLP), torch.load(tmp_path / "x.pt")
+    assert torch.equal(new["0.weight"], old["0.weight"].bfloat16())
+    assert torch.equal(new["2.weight"], old["2.weight"])
+    model.save(tmp_path / "x.npz")
+    assert set(np.load(tmp_path / "x.npz")) == set(old)
+    with pytest.raises(UsageError, match="torch is not written in several files"):
+        model.save(tmp_path / "y.pt", max_shard_size=100)
+    described = library.open(SAMPLES / "shared.yaml")
+    with pytest.raises(UsageError, match="has no values yet"):
+        described.save(tmp_path / "y.pt")
+    planned = described.cast("bf16").init("ones", seed=0)
+    assert {entry.dtype.name for entry in planned.values()} == {"bfloat16"}
