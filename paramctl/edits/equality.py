@@ -1,6 +1,6 @@
 """Parameters that hold the same bytes, found by their digests."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -48,18 +48,23 @@ def find_equal(checkpoint: Checkpoint, names: Collection[str]) -> Equals:
     )
 
 
-def are_equal(entries: Sequence[Entry]) -> bool:
-    """Whether parameters are of one dtype and shape and equal byte for byte.
+def find_same(alternatives: Mapping[str, Sequence[Entry]]) -> frozenset[str]:
+    """Return the names of which all alternatives have one dtype and shape, and the same bytes.
 
     Raises:
         ParamctlError: the values of one cannot be read.
     """
-    if len({(entry.dtype, entry.shape) for entry in entries}) > 1:
-        return False
-    if any(entry.layout not in ARRAYS for entry in entries):
-        return False
     with ThreadPoolExecutor(THREADS) as pool:
-        return len(set(pool.map(_read_plain, entries))) == 1
+        return frozenset(
+            name
+            for name, entries in alternatives.items()
+            if _are_alike(entries) and len(set(pool.map(_read_plain, entries))) == 1
+        )
+
+
+def _are_alike(entries: Sequence[Entry]) -> bool:
+    is_one_kind = len({(entry.dtype, entry.shape) for entry in entries}) == 1
+    return is_one_kind and all(entry.layout in ARRAYS for entry in entries)
 
 
 def _read_plain(entry: Entry) -> Content:

@@ -55,12 +55,10 @@ def _find_equal(
     """Return the names under which each of the models has the same."""
     if not shared:
         return frozenset()
-    from paramctl.edits.equality import are_equal  # noqa: PLC0415 (loads numpy)
+    from paramctl.edits.equality import find_same  # noqa: PLC0415 (loads numpy)
 
-    return frozenset(
-        name
-        for name, places in shared.items()
-        if are_equal([models[place].entries[name] for place in places])
+    return find_same(
+        {name: [models[place].entries[name] for place in places] for name, places in shared.items()}
     )
 
 
