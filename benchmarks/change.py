@@ -23,11 +23,15 @@ COLUMNS = ("paramctl", "model", "time", "memory", "peer", "time", "memory", "rat
 LAYERS, VOCABULARY = 24, 50_304
 WIDTHS = {0.4: 1024, 1.3: 2048, 5.0: 4096}  # billions of parameters -> width of the model
 RUNS = 1
+OTHER = "OTHER"
 TWICE_AS_FAST = Budget(ratio=0.5, megabytes=400)
 
 
 class Row(NamedTuple):
-    """A verb with its arguments, and the script that does the same with torch."""
+    """A verb with its arguments, and the script that does the same with torch.
+
+    `OTHER` stands for a model of the same shapes under other names.
+    """
 
     arguments: Sequence[str]
     peer: Sequence[str]
@@ -38,10 +42,11 @@ ROWS = (
     Row(("init", "--scheme", "xavier", "--seed", "0"), ("nn_init.py", "xavier")),
     Row(("tie", "wte", "head"), ("load_edit_save.py", "tie")),
     Row(("set", "wte.weight *= 2"), ("load_edit_save.py", "double")),
+    Row(("merge", OTHER), ("load_edit_save.py", "merge", OTHER)),
 )
 
 
-def shapes(width: int) -> dict[str, list[int]]:
+def shapes(width: int, prefix: str) -> dict[str, list[int]]:
     """Return the parameters of a GPT of this width."""
     layer = {
         "attn.qkv": [3 * width, width],
@@ -56,13 +61,13 @@ def shapes(width: int) -> dict[str, list[int]]:
         for part, shape in layer.items():
             named[f"h.{number}.{part}.weight"] = shape
             named[f"h.{number}.{part}.bias"] = shape[:1]
-    return named
+    return {prefix + name: shape for name, shape in named.items()}
 
 
-def make_model(path: Path, width: int) -> None:
+def make_model(path: Path, width: int, prefix: str = "") -> None:
     """Write a safetensors file of bfloat16 zeros that takes a block of the disk."""
     header, end = {}, 0
-    for name, shape in sorted(shapes(width).items()):
+    for name, shape in sorted(shapes(width, prefix).items()):
         begin, end = end, end + 2 * prod(shape)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
@@ -77,12 +82,13 @@ def main() -> None:
     chosen = [float(text) for text in sys.argv[1:]] or [0.4, 1.3]
     with tempfile.TemporaryDirectory() as name:
         for billions in chosen:
-            model, out = Path(name) / "model.safetensors", Path(name) / "out.safetensors"
+            model, other, out = (Path(name) / f"{each}.safetensors" for each in ("a", "b", "out"))
             make_model(model, WIDTHS[billions])
+            make_model(other, WIDTHS[billions], "other.")
             for row in ROWS:
-                verb, *rest = row.arguments
+                verb, *rest = (str(other) if word == OTHER else word for word in row.arguments)
                 ours = [PARAMCTL, verb, str(model), *rest, "-o", str(out), "--force", "-q"]
-                script, *more = row.peer
+                script, *more = (str(other) if word == OTHER else word for word in row.peer)
                 peer = [sys.executable, str(HERE / "peers" / script), str(model), str(out), *more]
                 costs = compare(ours, peer, RUNS, on_terminal=False)
                 out.unlink()

@@ -1,4 +1,4 @@
-"""Change one tensor of a model: `python load_edit_save.py IN OUT tie|double`."""
+"""Change a model: `python load_edit_save.py IN OUT tie|double|merge OTHER`."""
 
 import sys
 
@@ -10,6 +10,8 @@ metadata = {"format": "pt"}
 if "tie" in sys.argv:
     del state["head.weight"]
     metadata["head.weight"] = "wte.weight"
+elif "merge" in sys.argv:
+    state |= load_file(sys.argv[4])
 else:
     state["wte.weight"] *= 2
 save_file(state, sys.argv[2], metadata)
