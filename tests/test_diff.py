@@ -345,7 +345,7 @@ def test_names_are_completed_once_both_models_are_named() -> None:
     [
         ([], 2, "no model is named, two are compared"),
         ([MLP], 2, "one model is named, two are compared; name A and B, '-' for standard input"),
-        (["-", "-"], 2, "standard input holds one model; name a file as A or as B"),
+        (["-", "-"], 2, "standard input holds one model; name a file for the other"),
         (["", MLP], 2, "an empty argument"),
         ([MLP, "no_such"], 6, "no_such: No such file or directory"),
         ([MLP, SAMPLES / "fancy_mlp.py"], 3, "fancy_mlp.py: in no format"),

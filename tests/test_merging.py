@@ -236,7 +236,7 @@ def test_in_place_the_first_model_takes_the_others_in(tmp_path: Path, forks: For
     [
         ([], "no model is named, two or more are merged; '-' is standard input"),
         ([MLP], "one model is named, two or more are merged; '-' is standard input"),
-        (["-", "-"], "standard input holds one model; name files for the others"),
+        (["-", "-"], "standard input holds one model; name a file for the other"),
         ([MLP, ""], "an empty argument; name a file, or '-' for standard input"),
         ([MLP, "2.bias"], "2.bias: No such file or directory"),
         ([MLP, SHARED], "4 names are in several models with different contents: "),

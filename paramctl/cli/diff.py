@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paramctl.cli.environment import Environment
-from paramctl.cli.models import STDIN_ARGUMENT, open_named
+from paramctl.cli.models import check_stdin, open_named
 from paramctl.cli.options import (
     OUTPUT,
     READING,
@@ -170,8 +170,7 @@ def _open_both(
         what = "one model is named" if arguments else "no model is named"
         raise UsageError(f"{what}, two are compared", hint="name A and B, '-' for standard input")
     first, second, *addresses = arguments
-    if first == second == STDIN_ARGUMENT:
-        raise UsageError("standard input holds one model", hint="name a file as A or as B")
+    check_stdin((first, second))
     a, b = (
         strip_prefixes(open_named(environment, name, reading), prefixes)
         for name, reading in zip((first, second), readings, strict=True)

@@ -79,7 +79,7 @@ def check_stdin(names: Sequence[str]) -> None:
         UsageError: several are.
     """
     if names.count(STDIN_ARGUMENT) > 1:
-        raise UsageError("standard input holds one model", hint="name files for the others")
+        raise UsageError("standard input holds one model", hint="name a file for the other")
 
 
 def _open_named(environment: Environment, name: str, options: ReadOptions) -> Checkpoint:
