@@ -13,6 +13,7 @@ from paramctl.errors import AbsentError, DeniedError, FileError, MalformedError,
 GPT2 = Path(__file__).parents[1] / "sample_models" / "gpt2"
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 REPOSITORY = "org/repo"
+SURROGATE = rb'{"sha": "\ud800", "siblings": []}'
 NAMES = [*sorted(path.name for path in GPT2.iterdir()), "ema/model.safetensors", "README.md"]
 
 
@@ -60,6 +61,7 @@ def hub(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
         ("hf://org/repo/", "hf://org/repo/model.safetensors.index.json"),
         ("hf://org/repo@v1.0", "hf://org/repo@v1.0/model.safetensors.index.json"),
         ("hf://org/repo@refs/pr/1", "hf://org/repo@refs/pr/1/model.safetensors.index.json"),
+        ("hf://org/repo@refs%2Fpr%2F1", "hf://org/repo@refs%2Fpr%2F1/model.safetensors.index.json"),
         ("hf://org/repo/ema", "hf://org/repo/ema/model.safetensors"),
         ("hf://org/repo@main/ema/model.safetensors", "hf://org/repo@main/ema/model.safetensors"),
     ],
@@ -136,7 +138,9 @@ def test_what_is_not_there_is_told(url: str, error: type[Exception], what: str, 
         paramctl.open(url)
 
 
-@pytest.mark.parametrize("answer", [b"[" * 100_000, b"\xff", b"null", b'{"sha":1,"siblings":[1]}'])
+@pytest.mark.parametrize(
+    "answer", [b"[" * 100_000, b"\xff", b"null", b'{"sha":1,"siblings":[1]}', SURROGATE]
+)
 def test_an_answer_that_is_none_of_the_hub_s_is_told(answer: bytes, hub: Hub) -> None:
     path = "/api/models/org/repo/revision/main"
     hub.server.answers[path] = lambda handler: handler.say(200, {}, answer)

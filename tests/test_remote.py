@@ -513,6 +513,16 @@ def test_a_proxy_of_the_environment_is_asked(
     )
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://x:y"])
+def test_a_proxy_that_cannot_be_asked_is_told(
+    proxy: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(UsageError) as error:
+        paramctl.open(f"{server.url}/x")
+    assert str(error.value) == "http_proxy: a URL that cannot be read"
+
+
 def test_completion_asks_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{server.url}/mlp.pt"
     assert list_names([url], "", ReadOptions()) == []

@@ -73,10 +73,11 @@ def parse(url: str) -> Address:
         parts = urlsplit(url)
         host = parts.hostname or ""
         host.encode("idna")
-        origin = Origin(parts.scheme, host, parts.port or PORTS[parts.scheme])
+        port = PORTS[parts.scheme]
+        origin = Origin(parts.scheme, host, parts.port or port)
         path = quote(parts.path, PATH_MARKS, errors="surrogateescape")
         query = quote(parts.query, QUERY_MARKS, errors="surrogateescape")
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise UsageError("a URL that cannot be read") from error
     if not host:
         raise UsageError("a URL without a host", file=url)

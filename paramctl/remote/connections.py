@@ -22,12 +22,12 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import finalize
 
 from paramctl import __version__
-from paramctl.errors import FileError
+from paramctl.errors import FileError, blaming
 from paramctl.remote.addresses import Address, Origin, parse
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 30  # without a byte
-HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"paramctl/{__version__}"}
+AGENT = {"User-Agent": f"paramctl/{__version__}"}
 ENDED = (RemoteDisconnected, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 FAILURES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((gaierror,), "there is no such host, or no network"),
@@ -112,7 +112,7 @@ def _send(connection: HTTPConnection, address: Address, headers: Mapping[str, st
     if address.login:
         headers = {"Authorization": address.login, **headers}
     try:
-        connection.request("GET", target, headers={**HEADERS, **headers})
+        connection.request("GET", target, headers={**AGENT, **headers})
         return connection.getresponse()
     except BaseException:
         connection.close()
@@ -124,7 +124,8 @@ def _find_proxy(origin: Origin) -> Address | None:
     url = getproxies().get(origin.scheme)
     if not url or proxy_bypass(origin.host):
         return None
-    return parse(url if "://" in url else f"http://{url}")
+    with blaming(f"{origin.scheme}_proxy"):
+        return parse(url if "://" in url else f"http://{url}")
 
 
 def _proxy_login(proxy: Address) -> dict[str, str]:

@@ -8,7 +8,7 @@ https://huggingface.co/docs/huggingface_hub/package_reference/environment_variab
 import json
 import os
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from paramctl.errors import AbsentError, FileError, UsageError, blaming, find_closest
 from paramctl.remote import Choose
@@ -47,10 +47,9 @@ def open_hub(url: str, choose: Choose) -> WebSource:
     endpoint = os.environ.get("HF_ENDPOINT", ENDPOINT).rstrip("/")
     access = Access(Connections(), DENIED)
     with blaming(url):
-        listing = _locate(
-            f"{endpoint}/api/{kind or 'models/'}{repository}/revision/{quote(revision or MAIN, '')}"
-        )
-        commit, names = _parse(read_document(listing, access, MAX_ANSWER))
+        revision = quote(unquote(revision or MAIN), safe="")
+        listing = f"{endpoint}/api/{kind or 'models/'}{repository}/revision/{revision}"
+        commit, names = _parse(read_document(_locate(listing), access, MAX_ANSWER))
         shown = url.removesuffix(f"/{path}").rstrip("/")
         name = _find(path.strip("/"), names, shown, choose)
     file = _locate(f"{endpoint}/{kind}{repository}/resolve/{commit}/{quote(name)}")
@@ -79,6 +78,7 @@ def _parse(answer: bytes) -> tuple[str, list[str]]:
     try:
         told = json.loads(answer)
         commit, names = str(told["sha"]), [str(file["rfilename"]) for file in told["siblings"]]
+        "".join((commit, *names)).encode()  # lone surrogates make no address
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise FileError("the Hub's answer is not a list of a repository's files") from error
     return commit, names
