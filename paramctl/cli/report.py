@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 $ paramctl report sample_models/gpt2 -o /tmp/gpt2.html --force --quiet
 
-$ paramctl report sample_models/mlp.pt --against sample_models/shared.pt | grep -o '<title>.*<'
-<title>mlp.pt · paramctl report<
+$ paramctl report sample_models/mlp.pt --against sample_models/shared.pt | grep '^<title>'
+<title>mlp.pt · paramctl report</title>
 """
 SUFFIXES = (".html", ".htm")
 
@@ -127,6 +127,7 @@ def _check(environment: Environment, checkpoint: Checkpoint, read: "Read") -> "C
     from paramctl.check.checking import check  # noqa: PLC0415 (loads numpy)
     from paramctl.check.kinds import Kind  # noqa: PLC0415 (the same)
 
-    names = [name for name in checkpoint if name not in read.why or name in checkpoint.missing]
+    aliases, missing = checkpoint.aliases, checkpoint.missing
+    names = [n for n in checkpoint if n in missing or aliases.get(n, n) not in read.why]
     with show_progress(environment) as progress:
         return check(checkpoint, names, list(Kind), None, progress)

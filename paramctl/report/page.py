@@ -40,7 +40,7 @@ def make_page(document: dict[str, Any], plotly: str) -> bytes:
     """Return the page of a document; the same bytes for the same one."""
     script = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
     parts = {
-        "policy": _policy(plotly, script),
+        "policy": _policy(script, plotly),
         "title": escape_html(document["model"]["title"]),
         "style": _read("style.css"),
         "document": embed(document),

@@ -1,5 +1,7 @@
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
-const NAME_ROOM = 44; // characters of a name in the graph of ties
+const PAPER = 1030; // pixels: as wide as the table, to which paper is fitted
+const CHARACTER = 7.4; // pixels, of a name in the graph of ties
+const NAME_SHARE = 0.38; // of its width, on both sides
 const TIE_ROW = 26; // pixels
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -150,12 +152,13 @@ function drawTies() {
   const add = (parameter, x, y) => {
     const name = nameOfParameter(parameter);
     const told = `${plain(clip(name, 100))}<br>${parameters.shape[parameter] ?? ''} ${parameters.dtype[parameter]}`;
-    const cells = { x, y, text: plain(clip(name, NAME_ROOM)), hovertext: told, customdata: parameter };
+    const cells = { x, y, text: plain(clip(name, room)), hovertext: told, customdata: parameter };
     Object.entries(cells).forEach(([key, cell]) => nodes[key].push(cell));
     nodes.textposition.push(x ? 'middle right' : 'middle left');
     nodes.color.push(color(x ? 'other' : 'accent'));
   };
   const shapes = [];
+  const room = Math.floor((byId('tie-graph').clientWidth * NAME_SHARE) / CHARACTER);
   let row = 0;
   for (const [stored, ...others] of groups) {
     const middle = row + (others.length - 1) / 2;
@@ -177,4 +180,11 @@ function drawTies() {
     xaxis: { ...hidden, range: [-1.7, 2.7] },
     yaxis: { ...hidden, range: [row - 0.2, -0.8] },
   }), CONFIG);
+}
+
+/** Make pictures as wide as paper is, or as the window again. */
+function fitPictures(isPaper) {
+  for (const id of ['treemap', 'tie-graph']) {
+    if (byId(id).data) Plotly.relayout(byId(id), isPaper ? { width: PAPER } : { width: null, autosize: true });
+  }
 }

@@ -51,7 +51,7 @@ function drawPictures() {
 }
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawPictures);
-requestAnimationFrame(() => {
+document.addEventListener('DOMContentLoaded', () => { // plotly is behind this script
   drawPictures();
   byId('treemap').on?.('plotly_treemapclick', clickBox);
   byId('tie-graph').on?.('plotly_click', (event) => choose(places[event.points[0].customdata]));

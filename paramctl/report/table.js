@@ -169,6 +169,7 @@ function mark(text) {
 function setPrinted(isOn) {
   isPrinted = isOn;
   drawTable();
+  fitPictures(isOn);
   const more = isOn ? state.shown.length - PRINTED : 0;
   byId('print-note').textContent = more > 0 ? `${plural(more, 'more row')} are not printed: fold layers, or search.` : '';
 }
