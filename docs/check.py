@@ -2,16 +2,19 @@
 
 `python docs/check.py` exits 1 where they differ; `--update` writes what is printed into its place.
 Examples are `console` blocks of the pages and the EXAMPLES of the verbs, which `--help` shows: a
-line that begins with `$ ` is run in the repository's root, on a terminal of 100 columns without
-colour, and the lines behind it are what it prints. The pictures are drawn anew too.
+line that begins with `$ ` is run on a terminal of 100 columns without colour, and the lines behind
+it are what it prints. Every page has a folder of its own, in which the folders SHOWN lie as in the
+repository's root: so pages are checked side by side. The pictures are drawn anew too.
 """
 
 import os
 import pty
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from pictures import PICTURES
@@ -21,6 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = sorted((ROOT / "paramctl" / "cli").glob("*.py"))
 PAGE_BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 HELP_BLOCK = re.compile(r'(?<=^EXAMPLES = """\n)(.*?)(?=^""")', re.MULTILINE | re.DOTALL)
+SHOWN = ("docs", "sample_models")  # what the examples read
 COLUMNS = "100"
 
 
@@ -45,7 +49,6 @@ def run(command: str) -> str:
     """Run a command in a shell on a terminal of its own and return all that it prints."""
     pid, terminal = pty.fork()
     if not pid:
-        os.chdir(ROOT)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PARAMCTL_")}
         shown = {
@@ -76,6 +79,33 @@ def renew(block: str) -> str:
     )
 
 
+def renew_page(text: str) -> str:
+    """Return a page with all its examples run."""
+    return PAGE_BLOCK.sub(lambda match: renew(match[0]), text)
+
+
+def renew_help(text: str) -> str:
+    """Return a verb's source with the examples of its `--help` run."""
+    return HELP_BLOCK.sub(lambda match: renew(match[0]), text)
+
+
+def renew_apart(renew_text: Callable[[str], str], text: str) -> str:
+    """Renew a text in a folder where nothing that its examples write disturbs others."""
+    with TemporaryDirectory() as folder:
+        for name in SHOWN:
+            (Path(folder) / name).symlink_to(ROOT / name)
+        os.chdir(folder)
+        try:
+            return renew_text(text)
+        finally:
+            os.chdir(ROOT)
+
+
+def redraw(name: str) -> str:
+    """Return a picture, drawn anew."""
+    return PICTURES[name]()
+
+
 def check(path: Path, old: str, new: str) -> bool:
     """Say whether a file is as it should be; with `--update`, make it so."""
     if new == old:
@@ -87,23 +117,21 @@ def check(path: Path, old: str, new: str) -> bool:
     return False
 
 
-def renew_page(text: str) -> str:
-    """Return a page with all its examples run."""
-    return PAGE_BLOCK.sub(lambda match: renew(match[0]), text)
-
-
-def renew_help(text: str) -> str:
-    """Return a verb's source with the examples of its `--help` run."""
-    return HELP_BLOCK.sub(lambda match: renew(match[0]), text)
-
-
 def main() -> int:
     """Check all pages, the verbs' help and the pictures, or update them."""
-    good = [check(page, page.read_text(), renew_page(page.read_text())) for page in PAGES]
-    good += [check(verb, verb.read_text(), renew_help(verb.read_text())) for verb in VERBS]
-    for name, draw in PICTURES.items():
-        picture = ROOT / "docs" / name
-        good.append(check(picture, picture.read_text() if picture.exists() else "", draw()))
+    texts = [(renew_page, page) for page in PAGES] + [(renew_help, verb) for verb in VERBS]
+    pictures = [(name, ROOT / "docs" / name) for name in PICTURES]
+    with ProcessPoolExecutor() as pool:
+        renewed = [
+            (path, text, pool.submit(renew_apart, how, text))
+            for how, path in texts
+            for text in [path.read_text()]
+        ]
+        renewed += [
+            (path, path.read_text() if path.exists() else "", pool.submit(redraw, name))
+            for name, path in pictures
+        ]
+        good = [check(path, old, new.result()) for path, old, new in renewed]
     sys.stdout.write(f"{len(good)} files checked, {good.count(False)} wrong\n")
     return not all(good)
 

@@ -42,7 +42,7 @@ $ paramctl plot sample_models/mlp.pt 0.weight --bins 3 | cat
 0.weight	-0.16753679513931274	0.1426006555557251	12
 0.weight	0.1426006555557251	0.45273810625076294	9
 
-$ paramctl plot sample_models/mlp.pt 0.weight --kind heat -o /tmp/heat.png --force --quiet
+$ paramctl plot sample_models/mlp.pt 0.weight --kind heat -o heat.png --force --quiet
 """
 
 FORMATS = ("png", "svg", "pdf")
