@@ -12,6 +12,7 @@ import numpy as np
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, UsageError
+from paramctl.quantized import PACKINGS, dequantized
 from paramctl.slices import (
     check_extent,
     is_row_major,
@@ -49,6 +50,7 @@ def check(entry: Entry) -> None:
         LimitError: it has a shape that numpy cannot hold.
         MalformedError: the entry reaches past its storage.
     """
+    entry = dequantized(entry)
     wide, _ = conversion_of(entry)
     spread = wide.itemsize * prod(size or 1 for size in entry.shape)
     if len(entry.shape) > MAX_DIMENSIONS or spread > maxsize:
@@ -59,10 +61,13 @@ def check(entry: Entry) -> None:
 def read(entry: Entry) -> Array:
     """Return the values, row-major; of types that numpy lacks, as float32 or complex64, exactly.
 
+    Those of quantized types are dequantized.
+
     Raises:
         ParamctlError: as `check`.
         LimitError: the array would take more than 4 GiB.
     """
+    entry = dequantized(entry)
     wide, convert = conversion_of(entry)
     nbytes = entry.numel * wide.itemsize
     if nbytes > MAX_ARRAY:
@@ -79,6 +84,7 @@ def blocks(entry: Entry) -> Iterator[Array]:
     Raises:
         ParamctlError: as `check`.
     """
+    entry = dequantized(entry)
     _, convert = conversion_of(entry)
     check(entry)
     for stored in _stored_blocks(entry):
@@ -87,7 +93,7 @@ def blocks(entry: Entry) -> Iterator[Array]:
 
 def value_type(entry: Entry) -> np.dtype[Any]:
     """Return the type of the values that `read` returns."""
-    return conversion_of(entry)[0]
+    return conversion_of(dequantized(entry))[0]
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
@@ -100,7 +106,7 @@ def raw(entry: Entry) -> Iterator[bytes]:
     if entry.layout in LAZY:
         yield from _lazy_bytes(entry)
         return
-    if entry.dtype.bits % 8:
+    if entry.dtype.bits % 8 or entry.dtype.block > 1:
         yield from _packed_bytes(entry)
         return
     little = stored_type(entry).newbyteorder("<")
@@ -159,12 +165,16 @@ def _stored_blocks(entry: Entry) -> Iterator[Array]:
 
 
 def _packed_bytes(entry: Entry) -> Iterator[bytes]:
-    storage = _storage(entry)
+    """Yield the bytes of elements that share bytes, in whole blocks of them."""
+    storage, dtype = _storage(entry), entry.dtype
     if entry.strides is not None or entry.offset:
-        raise UsageError(f"'{entry.name}': a part of {entry.dtype.name} does not fill whole bytes")
-    check_extent(entry, _storage(entry).nbytes)
-    for begin in range(0, entry.nbytes, BLOCK):
-        yield storage.source.read(storage.offset + begin, min(BLOCK, entry.nbytes - begin))
+        raise UsageError(f"'{entry.name}': a part of {dtype.name} does not fill whole bytes")
+    if storage.big_endian and dtype.block > 1:
+        raise UsageError(f"'{entry.name}': the bytes of {dtype.name} are in big-endian order")
+    check_extent(entry, storage.nbytes)
+    step = BLOCK - BLOCK % max(1, dtype.bits // 8)
+    for begin in range(0, entry.nbytes, step):
+        yield storage.source.read(storage.offset + begin, min(step, entry.nbytes - begin))
 
 
 def stored_type(entry: Entry) -> np.dtype[Any]:
@@ -192,9 +202,10 @@ def _stored_type(dtype: DType, *, big_endian: bool) -> np.dtype[Any] | None:
 
 
 def _opaque(entry: Entry) -> UsageError:
-    return UsageError(
-        f"'{entry.name}': values of {entry.dtype.name} are not unpacked", hint="--format raw"
-    )
+    hint = "--format raw"
+    if entry.dtype.block > 1:
+        hint += f" gives its bytes, and those of {', '.join(PACKINGS)} are"
+    return UsageError(f"'{entry.name}': values of {entry.dtype.name} are not unpacked", hint=hint)
 
 
 def _storage(entry: Entry) -> Storage:

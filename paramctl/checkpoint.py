@@ -66,7 +66,7 @@ class Entry(NamedTuple):
     def nbytes(self) -> int:
         """The bytes that its values take, packed; of the parts where it is made of some."""
         if self.layout in PLAIN:
-            return (self.numel * self.dtype.bits + 7) // 8
+            return self.dtype.nbytes(self.numel)
         return sum(part.nbytes for part in self.parts)
 
     @property
@@ -85,7 +85,7 @@ class Entry(NamedTuple):
         else:
             for size, stride in zip(self.shape, self.strides, strict=True):
                 last += (size - 1) * stride
-        return (self.offset * self.dtype.bits // 8, (last * self.dtype.bits + 7) // 8)
+        return (self.dtype.byte_of(self.offset), self.dtype.nbytes(last))
 
 
 @dataclass(slots=True, repr=False)

@@ -144,7 +144,8 @@ def _cut_batches(parts: Sequence[Part]) -> Iterator[list[tuple[int, Group]]]:
 
 def _bring(entry: Entry) -> Entry:
     """Return an entry with its bytes in memory where they are far: all of them at one request."""
-    if entry.storage is None or not is_row_major(entry):
+    starts_in_block = entry.offset % entry.dtype.block
+    if entry.storage is None or starts_in_block or not is_row_major(entry):
         return entry
     begin, end = entry.extent
     source, offset = entry.storage.source.locate(entry.storage.offset + begin)

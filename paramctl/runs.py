@@ -7,6 +7,7 @@ import numpy as np
 
 from paramctl.arrays import conversion_of, read, stored_type
 from paramctl.checkpoint import Entry
+from paramctl.quantized import dequantized
 from paramctl.slices import is_row_major
 from paramctl.sources import Source
 from paramctl.widening import Array
@@ -30,7 +31,7 @@ def read_all(entries: Iterable[Entry]) -> Iterator[Array]:
         ParamctlError: as `arrays.read`.
     """
     run: list[tuple[Entry, _Place]] = []
-    for entry in entries:
+    for entry in map(dequantized, entries):
         place = _find_place(entry)
         if run and not (place and _joins(place, run[0][1], run[-1][1])):
             yield from _read_run(run)

@@ -65,8 +65,8 @@ def check_extent(entry: Entry, nbytes: int) -> None:
     Raises:
         MalformedError: it reaches past it.
     """
-    (low, length), bits = span_of(entry), entry.dtype.bits
-    begin, end = low * bits // 8, ((low + length) * bits + 7) // 8
+    low, length = span_of(entry)
+    begin, end = entry.dtype.byte_of(low), entry.dtype.nbytes(low + length)
     if (begin < 0 or end > nbytes) and entry.numel:
         raise MalformedError(
             f"'{entry.name}' takes bytes {begin} to {end} of a storage of {nbytes}"

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gguf import GGMLQuantizationType as Quantization
+from gguf import GGUFWriter
+from gguf.quants import quantize
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
@@ -165,6 +168,44 @@ def save_npz(path: Path) -> None:
     np.savez(path, **{name: tensor.numpy() for name, tensor in mlp().state_dict().items()})
 
 
+def save_gguf(path: Path) -> None:
+    """Write a small Llama as llama.cpp's tools do: weights quantized, norms in float32."""
+    writer = GGUFWriter(path, "llama")
+    writer.add_name("Small Llama")
+    writer.add_block_count(2)
+    writer.add_embedding_length(32)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([f"<{token}>" for token in range(64)])
+    for name, shape in llama_shapes().items():
+        values = torch.randn(shape).numpy() if len(shape) > 1 else np.ones(shape, np.float32)
+        kind = Quantization.Q8_0 if name.startswith("token") else Quantization.Q4_0
+        if len(shape) > 1:
+            writer.add_tensor(name, quantize(values, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def llama_shapes() -> dict[str, tuple[int, ...]]:
+    """Return the names that llama.cpp gives a Llama's parameters, and shapes at a small width."""
+    block: dict[str, tuple[int, ...]] = {
+        "attn_norm": (32,),
+        **{f"attn_{part}": (32, 32) for part in ("q", "k", "v", "output")},
+        "ffn_norm": (32,),
+        "ffn_gate": (64, 32),
+        "ffn_up": (64, 32),
+        "ffn_down": (32, 64),
+    }
+    return {
+        "token_embd.weight": (64, 32),
+        **{f"blk.{i}.{name}.weight": shape for i in range(2) for name, shape in block.items()},
+        "output_norm.weight": (32,),
+    }
+
+
 SAMPLES: dict[str, Callable[[Path], object]] = {
     "mlp.pt": lambda path: torch.save(mlp().state_dict(), path),
     "mlp_module.pt": lambda path: torch.save(mlp(), path),
@@ -176,6 +217,7 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
     "shared.safetensors": lambda path: save_model(shared_mlp(), str(path), {**PT}),  # adds to it
     "fancy_module.pt": lambda path: torch.save(FancyMLP(), path),
     "training.pt": lambda path: torch.save(training_checkpoint(), path),
+    "llama.gguf": save_gguf,
     "gpt2": save_gpt2,
     "llama_config": save_llama_config,
     "legacy.pt": lambda path: torch.save(

@@ -107,7 +107,6 @@ REFUSED = [
     ),
     Row("A60-pickle", b"\x80\x02}q\x00.", 3, "a pickle, but not a torch checkpoint"),
     Row("A60-gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\0\0\0", 3, "a gzip file"),
-    Row("A60-gguf", b"GGUF\3\0\0\0" + bytes(16), 3, "a GGUF file"),
     Row("A60-text", b"hello, this is no model at all\n", 3, "in no format that paramctl reads"),
     Row("A60-name", one(F32, name='"' + r"\u001b]0;x\u0007" + '"', data=b""), 3, "truncated"),
 ]

@@ -26,7 +26,7 @@ FLOORS = [
     ],
     ["paramctl.checkpoint", "paramctl.remote", "paramctl.widening"],
     ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
-    ["paramctl.walks"],
+    ["paramctl.quantized", "paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
     ["paramctl.contents", "paramctl.documents", "paramctl.runs", "paramctl.user_code"],
     ["paramctl.passes"],
@@ -146,7 +146,9 @@ def loaded_modules(code: str) -> set[str]:
     return set(json.loads(run.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt", "mlp.npz"])
+@pytest.mark.parametrize(
+    "sample", ["mlp.safetensors", "mlp.pt", "gpt2", "legacy.pt", "mlp.npz", "llama.gguf"]
+)
 def test_a_piped_ls_loads_nothing_heavy_that_typer_does_not(sample: str) -> None:
     assert not heavy_modules_of_ls(ROOT / "sample_models" / sample)
 

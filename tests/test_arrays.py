@@ -15,6 +15,7 @@ from paramctl.arrays import NUMBERS, blocks, check, raw, read, value_type
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import BY_NAME, DTYPES, UNKNOWN
 from paramctl.errors import LimitError, MalformedError, UsageError
+from paramctl.quantized import PACKINGS
 from paramctl.slices import Index, select
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
@@ -484,7 +485,9 @@ def test_what_is_no_plain_tensor_has_no_values(layout: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", [*(dtype for dtype in DTYPES if dtype.name not in READABLE), UNKNOWN], ids=str
+    "dtype",
+    [*(dtype for dtype in DTYPES if dtype.name not in {*READABLE, *PACKINGS}), UNKNOWN],
+    ids=str,
 )
 def test_a_type_without_values_is_refused_before_any_read(dtype: Any) -> None:
     entry, source = zeros("float32", 4)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import gguf_rows
 import index_rows
 import legacy_rows
 import npy_rows
@@ -19,7 +20,11 @@ from hostile import Row
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 WARM_UP = (
     *("mlp.pt", "legacy.pt", "mlp.safetensors", "mlp.npz", "gpt2", "mlp_traced.pt"),
-    *("mlp_exported.pt2", "../LICENSE"),  # the last is in no format: packages are asked for theirs
+    *(
+        "mlp_exported.pt2",
+        "llama.gguf",
+        "../LICENSE",
+    ),  # the last is in no format: packages are asked for theirs
 )
 WATCHER = """
 import json, sys
@@ -71,7 +76,7 @@ def odd_rows() -> list[Row]:
     """Return the rows of every table that are no folders and no indexes."""
     odd = [Row(name, data, 0, "") for name, (data, _) in safetensors_rows.LISTED.items()]
     odd += [*safetensors_rows.REFUSED, *zip_rows.REFUSED, *zip_rows.LISTED, zip_rows.MANY_MEMBERS]
-    odd += npy_rows.REFUSED + npy_rows.LISTED
+    odd += npy_rows.REFUSED + npy_rows.LISTED + gguf_rows.REFUSED + gguf_rows.LISTED
     for table in (tensor_rows, pickle_rows, legacy_rows):
         odd += table.REFUSED + table.LISTED + [row._replace(code=0) for row in table.NAMING_CODE]
     return odd
@@ -80,7 +85,9 @@ def odd_rows() -> list[Row]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, int]:
     """Return each file and the exit code that it is to have."""
-    samples = [path for kind in ("pt*", "safet*", "npz") for path in SAMPLES.glob(f"*.{kind}")]
+    samples = [
+        path for kind in ("pt*", "safet*", "npz", "gguf") for path in SAMPLES.glob(f"*.{kind}")
+    ]
     codes = dict.fromkeys(samples, 0)
     codes[SAMPLES / "gpt2"] = 0
     for row in [*odd_rows(), *index_rows.REFUSED]:

@@ -43,7 +43,7 @@ def check(
     return Checked(
         tuple(sorted((f for f in found if f.kind in kinds), key=lambda f: order.index(f.kind))),
         len(subjects),
-        sum(subject.entry.nbytes for subject in subjects),
+        sum(checkpoint.entries[subject.name].nbytes for subject in subjects),
         unchecked,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import Entry
 from paramctl.dtypes import BY_NAME
+from paramctl.quantized import dequantized
 from paramctl.slices import strides_of
 from paramctl.widening import Array
 
@@ -81,7 +82,11 @@ COMPONENTS = {"complex32": "float16", "complex64": "float32", "complex128": "flo
 
 
 def components_of(entry: Entry) -> Entry:
-    """Return a complex entry as pairs of floats, along a further dimension; any other as it is."""
+    """Return the floats that an entry's values are, any other entry as it is.
+
+    Quantized ones are dequantized, complex ones are pairs along a further dimension.
+    """
+    entry = dequantized(entry)
     if entry.dtype.name not in COMPONENTS:
         return entry
     return entry._replace(

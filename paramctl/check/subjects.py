@@ -22,7 +22,7 @@ class Subject(NamedTuple):
     """A stored tensor of floats, under the first of its names that were asked for.
 
     Attributes:
-        entry: where its values are; of complex ones, their components.
+        entry: where its values are; complex ones as their components, quantized ones as floats.
         shape: that of the values.
         is_weight: whether it is a weight by its name: its rows stand for outputs, or words.
         is_embedding: whether they stand for words.

@@ -1,6 +1,7 @@
 """Find the model in a folder, by the names that libraries give it."""
 
 import os
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -14,10 +15,11 @@ LAYOUTS = (
     ("pytorch_model.bin",),
     (".metadata",),
     ("*.index.json",),
-    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5", "*.keras"),
+    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5", "*.keras", "*.gguf"),
     (CONFIG,),
 )
 """The patterns of the file to read, the surest first: the first row that names a file decides."""
+LATER_PART = re.compile(r".*-(?!00001)\d{5}-of-\d{5}\.gguf", re.DOTALL)  # its first one is read
 
 
 def find_model_file(folder: str) -> str:
@@ -42,7 +44,7 @@ def choose_model_file(listed: Iterable[str], folder: str) -> str:
     Raises:
         MalformedError: it holds no model, or several that one row names.
     """
-    names = sorted(listed)
+    names = sorted(name for name in listed if not LATER_PART.fullmatch(name))
     found = ([n for n in names if _is_one_of(n, patterns)] for patterns in LAYOUTS)
     models = next(filter(None, found), [])
     if models == [".metadata"]:

@@ -38,6 +38,7 @@ FORMATS = (
     Format("npy", lambda file: file.head.startswith(b"\x93NUMPY")),
     Format("torch.zip", lambda file: "/" in file.first_member),
     Format("keras", lambda file: file.first_member in KERAS_MEMBERS),
+    Format("gguf", lambda file: file.head.startswith(b"GGUF")),
     Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
     Format("hdf5.file", lambda file: file.head.startswith(HDF5_MAGIC)),
     Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),

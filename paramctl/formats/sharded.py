@@ -19,6 +19,7 @@ MAX_SHARDS = 10_000
 THREADS = 8  # that ask servers
 MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
 ABSENT = Entry("", UNKNOWN, (), None, layout=MISSING)
+"""Stands for a tensor that is in a file that is not there."""
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -49,7 +50,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     for (file, names), held in zip(shards.items(), opened, strict=True):
         complaints += _add_shard(checkpoint, file, held, names)
     complaints += _unlisted(checkpoint, weight_map)
-    checkpoint.complaints = _shorten(complaints)
+    checkpoint.complaints = shorten(complaints)
     checkpoint.missing = {
         name: why for name, why in checkpoint.missing.items() if name not in checkpoint.entries
     }
@@ -142,6 +143,7 @@ def _unlisted(checkpoint: Checkpoint, weight_map: dict[str, str]) -> list[str]:
     ]
 
 
-def _shorten(complaints: list[str]) -> tuple[str, ...]:
+def shorten(complaints: list[str]) -> tuple[str, ...]:
+    """Return the first complaints, and how many more there are."""
     more = len(complaints) - MAX_COMPLAINTS
     return tuple(complaints[:MAX_COMPLAINTS]) + ((f"and {more:,} more",) if more > 0 else ())

@@ -16,7 +16,6 @@ _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]{8}|[\t\n\r -~]{0,7}\Z")
 _NAME_BYTES, _NAME = slice(26, 28), 30  # of a zip member: where its length stands, and the name
 
 UNREAD = (
-    (b"GGUF", "a GGUF file"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run 'git lfs pull'"),
     (b"\x1f\x8b", "a gzip file: unpack it first"),
     (b"BZh", "a bzip2 file: unpack it first"),

@@ -29,7 +29,8 @@ def format_tensor(entry: Entry) -> str:
     if not entry.numel and len(entry.shape) != 1:
         suffixes.append(f"size={entry.shape}")
     if entry.dtype.name not in unsaid:
-        suffixes.append(f"dtype=torch.{entry.dtype.name}")
+        library = "torch." if entry.dtype.block == 1 else ""  # which has no types of blocks
+        suffixes.append(f"dtype={library}{entry.dtype.name}")
     if entry.requires_grad:
         suffixes.append("requires_grad=True")
     return add_suffixes(PREFIX + format_values(entry, len(PREFIX)), suffixes)
