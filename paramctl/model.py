@@ -165,6 +165,16 @@ class Model(Checkpoint):
         planned = plan(self, addresses, shape, parse_new(scheme))
         return resize(self, planned, fresh_seed() if seed is None else check_seed(seed))
 
+    def with_metadata(self, texts: Mapping[str, str], deleted: Collection[str] = ()) -> Self:
+        """Set texts of the metadata by their keys, and delete keys.
+
+        Raises:
+            UsageError: a key is paramctl's own, or would be read as a tie; or there is none.
+        """
+        from paramctl.edits.metadata import with_metadata  # noqa: PLC0415 (rarely needed)
+
+        return with_metadata(self, texts, deleted)
+
     def cast(self, dtype: str, *, keep: Collection[str] = ()) -> Self:
         """Round what is floating-point to another type, `bf16`, but for the addresses to keep.
 

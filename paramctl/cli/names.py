@@ -27,6 +27,12 @@ def list_classes(arguments: list[str], typed: str, options: ReadOptions) -> list
     return [name for name in known if name.startswith(typed)]
 
 
+def list_keys(arguments: list[str], typed: str, options: ReadOptions) -> list[str]:
+    """Return the keys of the model's metadata that begin with `typed`."""
+    model = _open(arguments, options)
+    return [key for key in (model.metadata if model else ()) if key.startswith(typed)]
+
+
 def _open(arguments: list[str], options: ReadOptions) -> Checkpoint | None:
     from paramctl.errors import ParamctlError  # noqa: PLC0415
     from paramctl.formats import open_checkpoint  # noqa: PLC0415 (on the way of every call)

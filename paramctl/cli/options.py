@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, ReadOptions
-from paramctl.cli.names import list_classes, list_names
+from paramctl.cli.names import list_classes, list_keys, list_names
 
 READING = "Reading"
 OUTPUT = "Output"
@@ -109,6 +109,11 @@ class Reading(NamedTuple):
 def complete_addresses(ctx: Any, incomplete: str) -> list[str]:
     """Return the names in the model that begin with what is typed."""
     return list_names(ctx.params["arguments"] or [], incomplete, _read_options(ctx))
+
+
+def complete_keys(ctx: Any, incomplete: str) -> list[str]:
+    """Return the keys of the metadata that begin with what is typed."""
+    return list_keys(ctx.params["arguments"] or [], incomplete, _read_options(ctx))
 
 
 def _complete_classes(ctx: Any, incomplete: str) -> list[str]:

@@ -28,7 +28,7 @@ class Verb(NamedTuple):
 VERBS = {
     "ls": Verb("Look", "List a model's parameters: names, shapes, dtypes, sizes, ties."),
     "show": Verb("Look", "Show the values of a parameter, a slice of one, or a whole layer."),
-    "meta": Verb("Look", "Show what a file says beside its tensors."),
+    "meta": Verb("Look", "Show what a file says beside its tensors, or change it."),
     "diff": Verb("Look", "Compare two models: names, shapes, types, ties, values."),
     "print": Verb("Look", "Print the tree of modules, as Python's print(net) does."),
     "stats": Verb("Look", "Show what values come to: mean, spread, extremes, zeros, NaN."),
