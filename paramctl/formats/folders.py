@@ -5,14 +5,20 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from paramctl.errors import FileError, MalformedError
+from paramctl.errors import FileError, MalformedError, UnsafeError
+from paramctl.sources import FileSource
 
 CONFIG = "config.json"
+LATEST = "latest"  # DeepSpeed's: names the folder of the last step
+MAX_NAME = 255  # bytes of a folder's name
 LAYOUTS = (
     ("model.safetensors.index.json",),
     ("model.safetensors",),
     ("pytorch_model.bin.index.json",),
     ("pytorch_model.bin",),
+    ("mp_rank_*_model_states.pt",),
+    ("zero_pp_rank_0_mp_rank_*_model_states.pt",),
+    (LATEST,),
     (".metadata",),
     ("*.index.json",),
     ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5", "*.keras", "*.gguf"),
@@ -29,11 +35,29 @@ def find_model_file(folder: str) -> str:
         FileError: the folder cannot be read.
         MalformedError: as `choose_model_file`.
     """
+    name = choose_model_file(_list(folder), folder)
+    if name == LATEST:
+        folder = _find_step(folder)
+        name = choose_model_file(_list(folder), folder)
+    return os.path.join(folder, name)
+
+
+def _list(folder: str) -> list[str]:
     try:
-        names = os.listdir(folder)
+        return os.listdir(folder)
     except OSError as error:
         raise FileError.from_os(error, folder) from error
-    return os.path.join(folder, choose_model_file(names, folder))
+
+
+def _find_step(folder: str) -> str:
+    """Return the folder of the step that DeepSpeed wrote last."""
+    path = os.path.join(folder, LATEST)
+    source = FileSource(path)
+    step = source.read(0, min(source.size, MAX_NAME + 1)).decode("utf-8", "replace").strip()
+    source.release()
+    if step in ("", ".", "..") or any(mark in step for mark in ("/", "\\", "\0")):
+        raise UnsafeError(f"names '{step}', which is no folder beside it", file=path)
+    return os.path.join(folder, step)
 
 
 def choose_model_file(listed: Iterable[str], folder: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
 from paramctl.errors import AddressError, MalformedError, ParamctlError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
+from paramctl.formats.torch.deepspeed import add_partitioned
 from paramctl.formats.torch.model import Found, find_all, find_model, find_part
 from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
 from paramctl.formats.torch.tree import Layer, Tree, is_module
@@ -53,6 +54,7 @@ def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> 
     """
     checkpoint.foreign = foreign_globals(pickle)
     found = list_tree(checkpoint, make_tree(pickle), options)
+    add_partitioned(checkpoint, pickle.value, found.path)
     if is_module(found.part):
         checkpoint.outline = partial(_outline, pickle, found.part)
     return checkpoint
