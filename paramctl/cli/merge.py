@@ -13,29 +13,13 @@ from paramctl.errors import UsageError
 from paramctl.views.escaping import escape
 
 EXAMPLES = """
-$ paramctl merge sample_models/mlp.pt sample_models/rgnet.pt | paramctl ls '[0-2].*' | cut -f 1,2
-0.bias	[8]
-0.block 0.0.bias	[8]
-0.block 0.0.weight	[8, 4]
-0.block 0.2.bias	[4]
-0.block 0.2.weight	[4, 8]
-0.block 1.0.bias	[8]
-0.block 1.0.weight	[8, 4]
-0.block 1.2.bias	[4]
-0.block 1.2.weight	[4, 8]
-0.block 2.0.bias	[8]
-0.block 2.0.weight	[8, 4]
-0.block 2.2.bias	[4]
-0.block 2.2.weight	[4, 8]
-0.block 3.0.bias	[8]
-0.block 3.0.weight	[8, 4]
-0.block 3.2.bias	[4]
-0.block 3.2.weight	[4, 8]
-0.weight	[8, 4]
-1.bias	[1]
-1.weight	[1, 4]
-2.bias	[1]
-2.weight	[1, 8]
+$ paramctl merge sample_models/mlp.pt sample_models/rgnet.pt | paramctl ls '*.weight'
+<stdin>  ·  safetensors
+          shape   dtype    values   size
+0.weight  [8, 4]  float32      32  128 B
+1.weight  [1, 4]  float32       4   16 B
+2.weight  [1, 8]  float32       8   32 B
+44 parameters in 3 tensors, 176 B
 
 $ paramctl merge sample_models/mlp.pt sample_models/shared.pt --prefer last --dry-run
 paramctl: 4 names in several models: that of the last one is taken
