@@ -314,3 +314,12 @@ def test_a_plan_says_what_becomes_of_each_parameter(tmp_path: Path) -> None:
         "6.bias\tcopied\t2.bias\tfloat32",
         "x\\x1b\tleft over\t-\t-",
     ]
+
+
+def test_values_that_a_type_has_no_place_for_are_told(forks: Forks, tmp_path: Path) -> None:
+    save_file({"a": torch.tensor([1.0, 1e6, -1e6])}, tmp_path / "a")
+    save_file({"a": torch.zeros(3, dtype=torch.float16)}, tmp_path / "b")
+    run = forks.run("graft", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c")
+    assert run.err.splitlines()[-1] == "paramctl: 2 values too large for the type of DST: 2 of 'a'"
+    inf = float("inf")
+    assert load_file(tmp_path / "c")["a"].tolist() == [1, inf, -inf]

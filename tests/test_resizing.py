@@ -172,6 +172,15 @@ def test_what_is_not_finite_has_a_mean_that_is_not(value: float) -> None:
     assert tensor_of(changed["a"])[-1].tolist() == [1, pytest.approx(value, nan_ok=True)]
 
 
+def test_a_mean_is_of_the_values_that_a_tensor_stands_for() -> None:
+    tensor = (
+        torch.tensor([[1.0 + 2.0j, 3.0 + 4.0j]]).conj().imag
+    )  # torch negates it when it is read
+    assert tensor.is_neg()
+    changed = resized(checkpoint_of({"a": tensor}), "a", shape=(2, 2), scheme="mean")
+    assert tensor_of(changed["a"]).tolist() == [[-2, -4], [-2, -4]]
+
+
 def test_a_mean_is_of_what_stays() -> None:
     tensor = torch.tensor([[1.0, 5.0], [3.0, 7.0]])
     changed = resized(checkpoint_of({"a": tensor}), "a", shape=(3, 1), scheme="mean")

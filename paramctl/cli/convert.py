@@ -7,13 +7,12 @@ import typer
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
+from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import ModelAlone, Reading, complete_addresses
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.dtypes import FLOATING
 from paramctl.errors import UsageError, blaming
 from paramctl.views.casts import show_casts
-from paramctl.views.escaping import escape
-from paramctl.views.units import count_noun
 
 EXAMPLES = """
 $ paramctl convert sample_models/mlp.pt --dtype bf16 --keep-dtype '*.bias' --dry-run
@@ -29,7 +28,6 @@ print(numpy.load('/tmp/mlp.npz')['2.bias'])"
 paramctl: wrote /tmp/mlp.npz, 1.32 kB
 [-0.15679917]
 """
-MAX_NAMED = 4  # parameters with values that were too large
 
 
 def complete_types(incomplete: str) -> list[str]:
@@ -77,22 +75,10 @@ def run(
         converted = _cast(checkpoint, dtype, keep_dtype or []) if dtype else checkpoint
         destination.save(converted, lambda: show_casts(checkpoint, converted))
     if dtype:
-        _note_overflows(environment, converted, dtype)
+        note_overflows(environment, converted, dtype)
 
 
 def _cast(checkpoint: Checkpoint, dtype: str, keep: list[str]) -> Checkpoint:
     from paramctl.edits.casting import cast, parse_dtype  # noqa: PLC0415 (loads numpy)
 
     return cast(checkpoint, parse_dtype(dtype), keep)
-
-
-def _note_overflows(environment: Environment, converted: Checkpoint, dtype: str) -> None:
-    """Say how many values their new type had no place for, and of which parameters."""
-    from paramctl.edits.casting import count_overflows  # noqa: PLC0415 (loads numpy)
-
-    counts = count_overflows(converted)
-    if counts:
-        named = ", ".join(f"{count:,} of '{name}'" for name, count in [*counts.items()][:MAX_NAMED])
-        more = f", and of {len(counts) - MAX_NAMED} more" if len(counts) > MAX_NAMED else ""
-        total = count_noun(sum(counts.values()), "value")
-        environment.note(escape(f"{total} too large for {dtype}: {named}{more}"))

@@ -9,6 +9,7 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.init import Choosing
 from paramctl.cli.models import check_stdin, open_named
+from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import Reading
 from paramctl.cli.plans import refuse_gaps, report_plan
 from paramctl.cli.saving import Saving, choose_destination
@@ -112,6 +113,7 @@ def run(
         destination.save(grafted, lambda: show_graft(grafted, fits, plan))
         if not destination.is_plan:
             environment.note(count_all(fits, plan))
+            note_overflows(environment, grafted, "the type of DST")
             note_seed(environment, fresh)
 
 

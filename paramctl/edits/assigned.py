@@ -29,6 +29,7 @@ class Assigned(Computed):
         operands: Collection[Entry],
     ) -> None:
         super().__init__(old, (old, *operands))
+        self._old = old
         self._region = region
         self._compute_new = compute_new
         self._is_whole = region.shape == old.shape
@@ -41,7 +42,7 @@ class Assigned(Computed):
         share = self._region.share_of(box)
         if share and self._is_whole:
             return narrow(self._compute_new(share[1]), dtype).tobytes()
-        part = select(self.entry, box)
+        part = select(self._old, box)
         data = bytearray().join(raw(part))
         elements = np.frombuffer(data, self._stored).reshape(part.shape)
         if share:

@@ -26,7 +26,7 @@ class Averaged(Computed):
 
     def __init__(self, entry: Entry, axis: int) -> None:
         shape = (*entry.shape[:axis], 1, *entry.shape[axis + 1 :])
-        super().__init__(entry._replace(shape=shape, strides=None, offset=0), (entry,))
+        super().__init__(entry._replace(shape=shape), (entry,))
         self._values = entry
         self._axis = axis
         self._lock = Lock()

@@ -45,7 +45,7 @@ def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) ->
         if groups.stored(name) not in kept and _may_cast(entry, dtype)
     ]
     sources = {
-        name: Converted(entry, entry.storage, dtype)
+        name: Converted(entry, dtype)
         for name, entry in ((name, checkpoint[name]) for name in names)
         if entry.storage and name not in checkpoint.aliases
     }

@@ -13,8 +13,8 @@ class Computed(Source):
 
     def __init__(self, entry: Entry, operands: Collection[Entry]) -> None:
         self.name = entry.name
-        self.size = entry.nbytes
-        self.entry = entry
+        self.entry = entry._replace(layout="strided", strides=None, offset=0)
+        self.size = self.entry.nbytes
         storages = (operand.storage for operand in operands)
         self.bases = list({id(each.source): each.source for each in storages if each}.values())
         self.sequential = any(base.sequential for base in self.bases)

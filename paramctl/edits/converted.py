@@ -1,49 +1,34 @@
 """The bytes of a parameter in another type, rounded where they are read."""
 
 from paramctl.arrays import blocks
-from paramctl.checkpoint import Entry, Storage
+from paramctl.checkpoint import Entry
 from paramctl.dtypes import DType
+from paramctl.edits.computed import Computed
 from paramctl.narrowing import count_overflows, largest, narrow
-from paramctl.slices import boxes, select
-from paramctl.sources import Source
+from paramctl.slices import Box, select
 
 
-class Converted(Source):
-    """A tensor's elements in another type, little-endian and row-major.
+class Converted(Computed):
+    """A tensor's elements in another type.
 
-    `overflows` are the finite values read so far that the type has no place for: where a range of
-    bytes begins -> how many.
+    `overflows` are the finite values read so far that the type has no place for: the corner of a
+    box -> how many.
     """
 
-    def __init__(self, old: Entry, storage: Storage, dtype: DType) -> None:
-        self.name = old.name
-        self.size = old.numel * dtype.bits // 8
-        self.sequential = storage.source.sequential
-        self.overflows: dict[int, int] = {}
+    def __init__(self, old: Entry, dtype: DType) -> None:
+        super().__init__(old._replace(dtype=dtype), (old,))
+        self.overflows: dict[tuple[int, ...], int] = {}
         self._old = old
-        self._base = storage.source
-        self._dtype = dtype
         self._may_overflow = largest(old.dtype) > largest(dtype)
 
-    def _read(self, offset: int, length: int) -> bytes:
-        item = self._dtype.bits // 8
-        first, end = offset // item, -(-(offset + length) // item)
+    def compute(self, box: Box) -> bytes:
+        """Return the elements of a box of the tensor."""
         data, overflows = bytearray(), 0
-        for box in boxes(self._old.shape, first, end - first):
-            for values in blocks(select(self._old, box)):
-                elements = narrow(values, self._dtype)
-                if self._may_overflow:
-                    overflows += count_overflows(values, elements, self._dtype)
-                data += elements.tobytes()
+        for values in blocks(select(self._old, box)):
+            elements = narrow(values, self.entry.dtype)
+            if self._may_overflow:
+                overflows += count_overflows(values, elements, self.entry.dtype)
+            data += elements.tobytes()
         if overflows:
-            self.overflows[offset] = overflows
-        begin = offset - first * item
-        return bytes(data[begin : begin + length])
-
-    def release(self) -> None:
-        """Let go of what it reads."""
-        self._base.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if what it reads has changed."""
-        self._base.check_unchanged()
+            self.overflows[tuple(side.start for side in box)] = overflows
+        return bytes(data)

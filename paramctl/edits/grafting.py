@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from paramctl.arrays import read
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.dtypes import DType
-from paramctl.edits.computed import Computed
+from paramctl.edits.converted import Converted
 from paramctl.edits.draws import Plan
 from paramctl.edits.fits import Fits
 from paramctl.edits.initialization import initialize, plan
@@ -13,8 +11,6 @@ from paramctl.edits.provenance import forget_draws
 from paramctl.edits.rules import Rule
 from paramctl.edits.values import with_entries
 from paramctl.groups import Groups
-from paramctl.narrowing import narrow
-from paramctl.slices import Box, select
 
 COPIED = "copied"
 
@@ -54,19 +50,7 @@ def _values_for(own: Entry, entry: Entry) -> Entry:
     if storage and entry.dtype == own.dtype:
         key = f"{storage.key} of {own.name}"
         return entry._replace(storage=storage._replace(key=key), subclass=own.subclass)
-    source = Cast(entry, own.dtype)
+    source = Converted(entry, own.dtype)
     return own._replace(
         storage=Storage(source, 0, source.size), offset=0, strides=None, layout="strided"
     )
-
-
-class Cast(Computed):
-    """A tensor in another type, its values rounded as torch rounds them."""
-
-    def __init__(self, old: Entry, dtype: DType) -> None:
-        super().__init__(old._replace(dtype=dtype), (old,))
-        self._old = old
-
-    def compute(self, box: Box) -> bytes:
-        """Return the elements of a box."""
-        return narrow(read(select(self._old, box)), self.entry.dtype).tobytes()

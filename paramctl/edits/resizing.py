@@ -193,7 +193,7 @@ def _filling(resizing: Resizing, seed: int) -> Entry | None:
     if resizing.distribution is None:
         kept = select(resizing.entry, tuple(map(slice, resizing.kept)))
         means = Averaged(kept, resizing.axis)
-        entry = means.entry._replace(storage=Storage(means, 0, means.size), layout="strided")
+        entry = means.entry._replace(storage=Storage(means, 0, means.size))
         return broadcast(entry, resizing.shape)
     new = _emptied(resizing.entry, resizing.shape)
     source = Filled(new, resizing.distribution, Stream(seed, min(resizing.names)))
