@@ -7,6 +7,7 @@ import typer
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
+from paramctl.cli.abridging import abridge
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import OUTPUT, Filtering, ModelAndLayers, Reading
@@ -121,8 +122,9 @@ def _write(
             from paramctl.views.check_table import print_findings  # noqa: PLC0415 (loads rich)
 
             environment.write(header_line(checkpoint, environment.separator) + "\n")
-            print_findings(environment.console(), checked.findings, environment.width)
-            environment.write_lines([checks.summary_line(checked)])
+            shown, remark = abridge(environment, checked.findings, form)
+            print_findings(environment.console(), shown, environment.width)
+            environment.write(f"{remark}{checks.summary_line(checked)}\n")
             environment.write_lines(checks.hint_lines(checked.findings))
     for line in checks.unchecked_lines(checked):
         environment.note(line)

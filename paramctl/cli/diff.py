@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from paramctl.cli.abridging import abridge
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import check_stdin, open_named
 from paramctl.cli.options import (
@@ -215,7 +216,9 @@ def _write_table(
     console, width, arrow = environment.console(), environment.width, environment.arrow
     for side, model in (("A", comparison.a), ("B", comparison.b)):
         environment.write(f"{side}  {header_line(model, environment.separator)}\n")
-    print_table(console, shown, width, arrow)
+    rows, remark = abridge(environment, shown, TableFormat.TABLE)
+    print_table(console, rows, width, arrow)
+    environment.write(remark)
     print_facts(console, "metadata", comparison.metadata, width, arrow)
     print_facts(console, "classes", comparison.classes, width, arrow)
     environment.write_lines(summary_lines(comparison))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from paramctl.addresses import resolve_all
+from paramctl.cli.abridging import abridge
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading, TableForm, TableFormat
@@ -107,5 +108,6 @@ def run(
             from paramctl.views.stats_table import print_stats, summary  # noqa: PLC0415
 
             console, width = environment.console(), environment.width
-            print_stats(console, rows, fractions, environment.bars, width)
-            environment.write(summary(measured) + "\n")
+            shown, remark = abridge(environment, rows, form)
+            print_stats(console, shown, fractions, environment.bars, width)
+            environment.write(f"{remark}{summary(measured)}\n")
