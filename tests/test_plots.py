@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from states import checkpoint_of
 from test_stats import FLOATS, INTEGERS, as_numpy, quiet, random
@@ -118,6 +118,7 @@ def test_edges_decide_as_they_do_for_numpy(data: st.DataObject) -> None:
     assert bins.count_values(chosen).tolist() == expected.tolist()
 
 
+@example([5e-324], 1)
 @given(st.lists(st.floats(width=64), max_size=30), st.integers(1, 100))
 def test_every_finite_value_is_in_one_bin(values: list[float], bins: int) -> None:
     found = histogram_of(torch.tensor(values, dtype=torch.float64), bins=bins)

@@ -183,3 +183,23 @@ def test_a_file_that_shrinks_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ParamctlError):
         moments_of(checkpoint)
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_mean_and_spread_of_any_finite_floats_are_finite(blocks: list[list[float]]) -> None:
+    """Sums and squares of the largest overflow, and those of the smallest are zero."""
+    found = Moments(0)
+    for block in blocks:
+        each = Moments(0)
+        each.add(np.array(block))
+        found.merge(each)
+    values = np.array([value for block in blocks for value in block], np.longdouble)
+    scale = float(np.abs(values).max())
+    assert found.mean == pytest.approx(float(values.mean()), abs=1e-15 * scale + 1e-323)
+    assert found.std == pytest.approx(float(values.std()), rel=1e-9, abs=1e-15 * scale + 1e-323)

@@ -63,14 +63,15 @@ class Bins(NamedTuple):
         What is computed is off by some units in the last place of the largest value and of the
         number of bins.
         """
+        width = (self.high - self.low) / self.number
         exact = values - self.low
-        exact *= self.number / (self.high - self.low)
+        exact /= width  # its inverse may be more than float64 holds
         if not isfinite(float(exact.sum())):
             finite = np.isfinite(exact)
             values, exact = values[finite], exact[finite]
         places: Array = exact.astype(np.intp)
         exact -= np.rint(exact)
-        blur = 8 * ulp(max(-self.low, self.high)) * self.number / (self.high - self.low)
+        blur = 8 * ulp(max(-self.low, self.high)) / width
         near = np.flatnonzero(np.abs(exact, out=exact) <= blur + self.number * ulp(4.0))
         places[near] = np.searchsorted(edges, values[near], side="right") - 1
         return places

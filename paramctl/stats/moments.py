@@ -1,21 +1,22 @@
 """Mean, spread, extremes and counts of values, in one pass, accurate to float64."""
 
-from math import isfinite, sqrt
+from math import hypot, inf, isfinite, sqrt
 from typing import Self
 
 import numpy as np
 
 from paramctl.widening import Array
 
+SMALL = 1e-280  # squares that are less have lost digits, or are zero
 SAMPLE = 4096  # values of a parameter that are kept for its histogram
 
 
 class Moments:
     """What values come to; NaN and infinities are counted, and left out of all the rest.
 
-    `low` and `high` are None where there is no finite value. The blocks' means and sums of squared
-    distances from them are put together by Chan, Golub and LeVeque, "Updating formulae and a
-    pairwise algorithm for computing sample variances", 1979.
+    `low` and `high` are None where there is no finite value. The blocks' means and spreads are put
+    together by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances", 1979.
     """
 
     def __init__(self, numel: int) -> None:
@@ -23,7 +24,7 @@ class Moments:
         self._step = max(1, numel // SAMPLE)
         self._samples: list[Array] = []
         self.count = self.nans = self.infinities = self.zeros = 0
-        self.mean = self._distance = 0.0
+        self.mean = self._std = 0.0
         self.low: float | None = None
         self.high: float | None = None
 
@@ -35,12 +36,12 @@ class Moments:
     @property
     def std(self) -> float | None:
         """The standard deviation of the values themselves, not an estimate from a sample."""
-        return sqrt(self._distance / self.count) if self.count else None
+        return self._std if self.count else None
 
     @property
     def norm(self) -> float:
         """The root of the sum of squares, L2."""
-        return sqrt(self._distance + self.count * self.mean * self.mean)
+        return sqrt(self.count) * hypot(self._std, self.mean)
 
     @property
     def largest(self) -> float | None:
@@ -63,10 +64,12 @@ class Moments:
             total = float(values.sum())
         if not values.size:
             return
-        mean = total / values.size
+        mean = total / values.size if isfinite(total) else float((values / values.size).sum())
         values -= mean
         values *= values  # no dot product: BLAS has threads of its own, in the way of ours
-        self._join(values.size, mean, float(values.sum()))
+        variance = float(values.sum()) / values.size
+        is_whole = SMALL < variance < inf
+        self._join(block.size, mean, sqrt(variance) if is_whole else _find_std(block, mean))
         self._stretch(block.min().item(), block.max().item())
         self.zeros += block.size - int(np.count_nonzero(block))
         self._samples.append(block[:: self._step].astype(np.float64))
@@ -78,15 +81,17 @@ class Moments:
         self.zeros += later.zeros
         self._samples += later._samples
         if later.low is not None and later.high is not None:
-            self._join(later.count, later.mean, later._distance)
+            self._join(later.count, later.mean, later._std)
             self._stretch(later.low, later.high)
 
-    def _join(self, count: int, mean: float, distance: float) -> None:
-        """Take in values with this mean, and the sum of their squared distances from it."""
-        apart, both = mean - self.mean, self.count + count
-        self._distance += distance + apart * apart * self.count * count / both
-        self.mean += apart * count / both
-        self.count = both
+    def _join(self, count: int, mean: float, std: float) -> None:
+        """Take in values with this mean and spread; no step is larger than the values are."""
+        share, rest = count / (self.count + count), self.count / (self.count + count)
+        half_apart = mean / 2 - self.mean / 2
+        between = half_apart * (2 * sqrt(share * rest))
+        self._std = hypot(self._std * sqrt(rest), std * sqrt(share), between)
+        self.mean = self.mean + half_apart * share + half_apart * share
+        self.count += count
 
     def _stretch(self, low: float, high: float) -> None:
         self.low = low if self.low is None else min(self.low, low)
@@ -99,3 +104,10 @@ class Moments:
         self.nans += nans
         self.infinities += values.size - int(finite.sum()) - nans
         return block[finite], values[finite]
+
+
+def _find_std(block: Array, mean: float) -> float:
+    """Return the spread of values the squares of whose distances float64 does not hold."""
+    halves = block.astype(np.float64) / 2 - mean / 2
+    largest = float(np.abs(halves).max())
+    return 2 * largest * sqrt(float(np.square(halves / largest).mean())) if largest else 0.0
