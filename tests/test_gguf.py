@@ -8,6 +8,7 @@ from typing import Any
 import gguf_rows
 import numpy as np
 import pytest
+import torch
 from forks import Forks
 from gguf import GGML_QUANT_SIZES, GGUFEndian, GGUFReader, GGUFWriter
 from gguf import GGMLQuantizationType as Quantization
@@ -16,6 +17,7 @@ from gguf.scripts.gguf_convert_endian import byteswap_tensors
 from hostile import VERBS, Row, assert_bounded, assert_refused
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from paramctl import open as open_model
 from paramctl.arrays import blocks as blocks_of
@@ -123,8 +125,9 @@ def test_a_type_that_is_not_dequantized_is_listed_and_refused(tmp_path: Path) ->
         UsageError, match=r"'w': values of Q4_K are not unpacked; --format raw .* Q8_0 are"
     ):
         read(entry)
-    with pytest.raises(UsageError, match="'w': safetensors has no dtype for Q4_K"):
-        checkpoint.save(tmp_path / "y")
+    for file in ("y.safetensors", "y.pt", "y.npz"):
+        with pytest.raises(UsageError, match="'w' is of Q4_K, whose blocks are not written"):
+            checkpoint.cast("float32").save(tmp_path / file)
 
 
 def say_all(writer: GGUFWriter) -> None:
@@ -265,6 +268,16 @@ def test_verbs_take_the_values_for_floats(tmp_path: Path, forks: Forks) -> None:
     shown = forks.run("show", tmp_path / "Q8_0", "w.weight[1,30:34]", "--format", "json")
     expected = dequantize(quantize(values, Quantization.Q8_0), Quantization.Q8_0)[1, 30:34]
     assert f'"values": {expected.tolist()}'.replace(" ", "") in shown.out.replace(" ", "")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_cast_writes_the_values(dtype: str, tmp_path: Path, forks: Forks) -> None:
+    path = tmp_path / "x.safetensors"
+    assert forks.run("convert", SAMPLE, "--dtype", dtype, "-o", path).code == 0
+    with safe_open(path, "pt") as written:
+        for tensor in GGUFReader(SAMPLE).tensors:
+            values = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
+            assert torch.equal(written.get_tensor(tensor.name), values.to(getattr(torch, dtype)))
 
 
 def test_check_finds_the_nan_that_a_scale_makes(tmp_path: Path, forks: Forks) -> None:

@@ -11,6 +11,7 @@ from paramctl.edits.converted import Converted
 from paramctl.edits.values import with_values
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
+from paramctl.quantized import dequantized
 
 SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}
 
@@ -31,6 +32,7 @@ def parse_dtype(text: str) -> DType:
 def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) -> AnyCheckpoint:
     """Give every parameter of floating-point numbers another type, but for those at `keep`.
 
+    Quantized ones are such numbers where their blocks can be read.
     Values are rounded as torch's `to` rounds them. What is tied to a parameter is cast, or kept,
     with it.
 
@@ -45,7 +47,7 @@ def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) ->
         if groups.stored(name) not in kept and _may_cast(entry, dtype)
     ]
     sources = {
-        name: Converted(entry, dtype)
+        name: Converted(dequantized(entry), dtype)
         for name, entry in ((name, checkpoint[name]) for name in names)
         if entry.storage and name not in checkpoint.aliases
     }
@@ -67,5 +69,5 @@ def count_overflows(checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def _may_cast(entry: Entry, dtype: DType) -> bool:
-    is_number = entry.dtype.name in FLOATING and entry.dtype != dtype
+    is_number = dequantized(entry).dtype.name in FLOATING and entry.dtype != dtype
     return is_number and entry.layout in (*ARRAYS, PLANNED)

@@ -13,7 +13,8 @@ def check_entries(entries: Iterable[Entry]) -> None:
     """Check that each entry can be written, whatever the format.
 
     Raises:
-        UsageError: it has no values laid out as an array, or a name that is no text.
+        UsageError: it has no values laid out as an array, or blocks of them, or a name that is no
+            text.
         MalformedError: it is not in its file, or reaches past its storage.
         LimitError: it is expanded to far more bytes than there are.
     """
@@ -21,6 +22,11 @@ def check_entries(entries: Iterable[Entry]) -> None:
     for entry in entries:
         storage = storage_of(entry)
         _check_name(entry)
+        if entry.dtype.block > 1:
+            raise UsageError(
+                f"'{entry.name}' is of {entry.dtype.name}, whose blocks are not written",
+                hint="paramctl convert --dtype float32 makes numbers of those that are unpacked",
+            )
         check_extent(entry, storage.nbytes)
         if entry.dtype.bits % 8 and not is_row_major(entry):
             raise UsageError(f"'{entry.name}': elements of {entry.dtype.name} cannot be picked")
