@@ -22,10 +22,7 @@ const COLUMNS = {
   inf: { title: 'Inf', number: true, text: count('inf'), key: value('inf') },
   note: { title: 'tied to, notes', text: tellNote, key: (parameter) => tellNote(parameter) || null },
 };
-const SUMMED = {
-  values: (place) => whole(layers.values[place]),
-  bytes: (place) => bytes(layers.bytes[place]),
-};
+const SIZES = { values: whole, bytes }; // that layers have too, as sums
 const changes = page.comparison?.changes;
 
 function tellNote(parameter) {
@@ -119,7 +116,10 @@ function drawCell(line, column) {
   const parameter = parameterOf(line);
   const cell = make('div', { class: `cell ${column}${number ? ' number' : ''}`, role: 'gridcell' });
   if (column === 'name') cell.append(...drawName(line));
-  else if (column in SUMMED) cell.append(SUMMED[column](tree.place[line], parameter));
+  else if (column in SIZES) {
+    const size = isLayer(line) ? layers[column][tree.place[line]] : parameters[column][parameter];
+    cell.append(SIZES[column](size));
+  }
   else if (parameter >= 0 && column === 'bars') {
     if (parameters.bars[parameter]) cell.append(drawBars(parameters.bars[parameter]));
   } else if (parameter >= 0) {
@@ -218,12 +218,12 @@ function go(event) {
 function goAcross(line, key) {
   const unfolded = isLayer(line) && !isFolded(line);
   if (state.sorted) return;
-  if (key === 'Enter' || (key === 'ArrowLeft' ? unfolded : !unfolded)) {
-    if (isLayer(line)) toggle(line);
-    else if (key === 'ArrowLeft' && tree.parent[line] >= 0) activate(tree.parent[line]);
+  if (key === 'ArrowRight' && unfolded) activate(state.shown[state.shown.indexOf(line) + 1]);
+  else if (key === 'ArrowLeft' && !unfolded) activate(tree.parent[line] < 0 ? line : tree.parent[line]);
+  else if (isLayer(line)) {
+    toggle(line);
     drawTable();
-  } else if (key === 'ArrowRight') activate(state.shown[state.shown.indexOf(line) + 1]);
-  else if (tree.parent[line] >= 0) activate(tree.parent[line]);
+  }
 }
 
 /** Search for what is typed. */
