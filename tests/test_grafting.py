@@ -316,6 +316,19 @@ def test_a_plan_says_what_becomes_of_each_parameter(tmp_path: Path) -> None:
     ]
 
 
+def test_copies_of_a_stack_fold(tmp_path: Path) -> None:
+    state = {f"h.{i}.{leaf}": torch.ones(2, 2) for i in range(4) for leaf in ("w", "b")}
+    torch.save({f"t.{name}": value for name, value in state.items()}, tmp_path / "a")
+    torch.save(state, tmp_path / "b")
+    text = run_on_terminal("graft", tmp_path / "a", tmp_path / "b", "--map", "t ->", NO_COLOR="1")
+    assert "h.[0-3]  x4" in text
+    assert "copied from t.h.{i}.w" in text
+    text = run_on_terminal(
+        "graft", tmp_path / "a", tmp_path / "b", "--map", "t ->", "--map", "h.0 <-> h.1"
+    )
+    assert "copied from t.h.1.w" in text
+
+
 def test_values_that_a_type_has_no_place_for_are_told(forks: Forks, tmp_path: Path) -> None:
     save_file({"a": torch.tensor([1.0, 1e6, -1e6])}, tmp_path / "a")
     save_file({"a": torch.zeros(3, dtype=torch.float16)}, tmp_path / "b")

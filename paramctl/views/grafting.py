@@ -1,5 +1,7 @@
 """A warm start, as people and programs read it: what is copied, initialized, kept and left over."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 from paramctl.checkpoint import Checkpoint
@@ -11,12 +13,14 @@ from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
 MAX_NAMED = 5
+PLACES = "ijklmnop"
+_NUMBER = re.compile(r"(?<![^. ])\d+(?![^.])")
 
 
 def show_graft(grafted: Checkpoint, fits: Fits, plan: Plan) -> Changes:
     """Return what becomes of every parameter, in the model's order, and what is left over."""
     notes = dict.fromkeys(grafted, "")
-    notes |= {stored: _note_copied(grafted, fits, stored) for stored in fits.copied}
+    notes |= _notes_on_copies(grafted, fits)
     notes |= {stored: f"{why}: kept" for stored, why in fits.lacking.items()}
     for draw in plan.draws:
         notes[draw.names[0]] = f"{fits.lacking[draw.names[0]]}: {note_on(draw)}"
@@ -49,10 +53,26 @@ def list_misfits(fits: Fits, file: str) -> Iterator[str]:
             yield f"{what}: {', '.join(items[:MAX_NAMED])}{more}"
 
 
-def _note_copied(grafted: Checkpoint, fits: Fits, stored: str) -> str:
-    entry = fits.copied[stored]
-    was = f", was {entry.dtype.name}" if entry.dtype != grafted.entries[stored].dtype else ""
-    return ("copied" if entry.name == stored else f"copied from {entry.name}") + was
+def _notes_on_copies(grafted: Checkpoint, fits: Fits) -> dict[str, str]:
+    """Say of what is copied from where; alike for all layers of a stack, so that they fold."""
+    origins = {stored: _template(entry.name, stored) for stored, entry in fits.copied.items()}
+    counts = Counter(origins.values())
+    notes = {}
+    for stored, entry in fits.copied.items():
+        origin = origins[stored] if counts[origins[stored]] > 1 else entry.name
+        notes[stored] = "copied" if entry.name == stored else f"copied from {origin}"
+        if entry.dtype != grafted.entries[stored].dtype:
+            notes[stored] += f", was {entry.dtype.name}"
+    return notes
+
+
+def _template(origin: str, name: str) -> str:
+    """Write `{i}` for the numbers of layers in a name where they are the same in another."""
+    numbers = _NUMBER.findall(origin)
+    if len(numbers) > len(PLACES) or numbers != _NUMBER.findall(name):
+        return origin
+    places = iter(PLACES)
+    return _NUMBER.sub(lambda _: f"{{{next(places)}}}", origin)
 
 
 def _lines(grafted: Checkpoint, fits: Fits, plan: Plan) -> Iterator[str]:
