@@ -1,6 +1,7 @@
 """Names changed by rules and maps: the language, and what of a model follows its names."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -280,7 +281,8 @@ def models(draw: st.DrawFn) -> Checkpoint:
     drawn = sorted(draw(st.sets(st.sampled_from(names))))
     metadata |= {"author": "N. N.", "note": "none"}
     if drawn:
-        metadata[INIT] = json.dumps([{"scheme": "ones", "parameters": drawn}])
+        record = {"scheme": "ones", "rule": "*=ones", "seed": 0, "parameters": drawn}
+        metadata[INIT] = json.dumps([record])
     text = f'{{"__metadata__":{json.dumps(metadata)},{entries}}}'
     return read_checkpoint(BytesSource(header(text, bytes(range(stored))), "model"))
 
@@ -410,3 +412,19 @@ def test_a_model_in_python_takes_rules_and_mappings() -> None:
     assert isinstance(moved, Model)
     assert list(moved) == ["a.weight", "a.shift", "b.weight", "b.bias"]
     assert list(model) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_values_are_copied_by_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({f"h.{i}.w": torch.full((1 << 18,), float(i)) for i in range(3)}, tmp_path / "m")
+    copied = []
+    copy = os.copy_file_range
+
+    def count(*arguments: int) -> int:
+        copied.append(copy(*arguments))
+        return copied[-1]
+
+    monkeypatch.setattr(os, "copy_file_range", count)
+    paramctl.open(tmp_path / "m").rename("h -> layers").drop("layers.1").save(tmp_path / "out")
+    assert sum(copied) == 2 << 20
+    old, new = load_file(tmp_path / "m"), load_file(tmp_path / "out")
+    assert all(torch.equal(new[f"layers.{i}.w"], old[f"h.{i}.w"]) for i in (0, 2))

@@ -45,6 +45,22 @@ def test_a_plan_of_very_many_names_is_abridged(tmp_path: Path) -> None:
     assert "abridged" in text
 
 
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    save_file({"[red]a\x1b[31m\n\u202eb": ones(1), "c": ones(1)}, tmp_path / "m")
+    text = run_on_terminal("rename", tmp_path / "m", "s/a/a[\x07/", columns=120, NO_COLOR="1")
+    old, new = r"[red]a\x1b[31m\n\u202eb", r"[red]a[\x07\x1b[31m\n\u202eb"
+    assert f"{old}  → {new}" in text.splitlines()
+    text = run_on_terminal("drop", tmp_path / "m", "[0]", columns=120, NO_COLOR="1")
+    assert text.splitlines()[1].split()[0] == "shape"
+    assert old in text
+
+
+def test_names_are_completed_in_rules(forks: Forks) -> None:
+    for verb in ("rename", "drop", "extract"):
+        run = forks.run("completion", "fish", "--line", f"paramctl {verb} {MLP} 0.w")
+        assert run.out == "0.weight\n"
+
+
 def test_a_rule_with_slashes_is_no_file(tmp_path: Path) -> None:
     run = shell("""cat "$M" | "$P" rename 's/^0/a/' 's/^a/b/' | "$P" ls --format names""", M=MLP)
     assert (run.stdout, run.stderr) == (b"2.bias\n2.weight\nb.bias\nb.weight\n", b"")

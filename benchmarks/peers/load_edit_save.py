@@ -1,5 +1,6 @@
-"""Change a model: `python load_edit_save.py IN OUT tie|double|merge OTHER`."""
+"""Change a model: `python load_edit_save.py IN OUT tie|double|rename|drop|merge OTHER`."""
 
+import re
 import sys
 
 from durable import sync
@@ -10,6 +11,10 @@ metadata = {"format": "pt"}
 if "tie" in sys.argv:
     del state["head.weight"]
     metadata["head.weight"] = "wte.weight"
+elif "rename" in sys.argv:
+    state = {re.sub(r"^h\.(\d+)\.attn", r"layers.\1.attention", k): v for k, v in state.items()}
+elif "drop" in sys.argv:
+    state = {k: v for k, v in state.items() if not re.match(r"h\.(1[2-9]|2[0-3])\.", k)}
 elif "merge" in sys.argv:
     state |= load_file(sys.argv[4])
 else:

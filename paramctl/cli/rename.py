@@ -7,7 +7,7 @@ import typer
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.notes import note_spec
-from paramctl.cli.options import MODEL_HELP, Reading
+from paramctl.cli.options import MODEL_HELP, Reading, complete_addresses
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.cli.time_limit import ENDLESS, time_limit
 from paramctl.edits.renaming import Step, rename
@@ -50,6 +50,7 @@ def run(
         typer.Argument(
             metavar="[MODEL] RULE...",
             help=f"{MODEL_HELP}; then rules: 's/^module\\.//', 'OLD -> NEW', 'OLD <-> NEW'.",
+            autocompletion=complete_addresses,
             show_default=False,
         ),
     ] = None,
