@@ -76,7 +76,8 @@ def find_all(
     threads = min(MAX_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, "paramctl-pass")
     try:
-        started = ((parts, pool.submit(_look_at_all, parts, begin)) for parts in _cut_tasks(groups))
+        tasks = map(_bring_in_order, _cut_tasks(groups))
+        started = ((parts, pool.submit(_look_at_all, parts, begin)) for parts in tasks)
         for parts, future in _ahead(started, 2 * threads):
             for part, finding in zip(parts, future.result(), strict=True):
                 if before := found[part.place]:
@@ -142,14 +143,24 @@ def _cut_batches(parts: Sequence[Part]) -> Iterator[list[tuple[int, Group]]]:
     yield batch
 
 
+def _bring_in_order(parts: list[Part]) -> list[Part]:
+    """Return parts with their bytes in memory where threads would race through a source for them.
+
+    What is inflated from the beginning on would be so again for each of them.
+    """
+    if not any(e.storage and e.storage.source.sequential for part in parts for e in part.group):
+        return parts
+    return [part._replace(group=tuple(map(_bring, part.group))) for part in parts]
+
+
 def _bring(entry: Entry) -> Entry:
-    """Return an entry with its bytes in memory where they are far: all of them at one request."""
+    """Return an entry with its bytes in memory where they are far, or best read all at once."""
     starts_in_block = entry.offset % entry.dtype.block
     if entry.storage is None or starts_in_block or not is_row_major(entry):
         return entry
     begin, end = entry.extent
     source, offset = entry.storage.source.locate(entry.storage.offset + begin)
-    if not source.is_far or end > entry.storage.nbytes:
+    if not (source.is_far or source.sequential) or end > entry.storage.nbytes:
         return entry
     data = BytesSource(source.read(offset, end - begin), source.name)
     storage = Storage(data, 0, end - begin, "", entry.storage.big_endian)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from paramctl.arrays import raw, read
 from paramctl.checkpoint import ReadOptions
-from paramctl.formats import npy, open_checkpoint, read_checkpoint
+from paramctl.formats import npy, open_checkpoint, read_checkpoint, zip_members
+from paramctl.passes import find_all
 from paramctl.sources import BytesSource, FileSource
 
 KINDS = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16"]
@@ -85,6 +86,37 @@ def test_listing_reads_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(FileSource, "_read", count)
     assert len(open_checkpoint(tmp_path / "x.npz", ReadOptions())) == 2
     assert sum(read_bytes) < 4096
+
+
+class Count:
+    """Finds out how many values there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, *blocks: Array) -> None:
+        """Look at a block."""
+        self.count += blocks[0].size
+
+    def merge(self, later: "Count") -> None:
+        """Take in what was found behind."""
+        self.count += later.count
+
+
+def test_a_pass_inflates_a_compressed_array_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "x", w=np.zeros(8 << 20, "f4"))
+    entry = open_checkpoint(tmp_path / "x.npz")["w"]
+    begun, plain = [], zip_members._Deflated._rewind
+
+    def note(member: Any) -> None:
+        begun.append(member)
+        plain(member)
+
+    monkeypatch.setattr(zip_members._Deflated, "_rewind", note)
+    (found,) = find_all([(entry,)], lambda _: Count(), lambda *_: None)
+    assert (found.count, len(begun)) == (8 << 20, 1)
 
 
 @pytest.mark.parametrize("row", npy_rows.REFUSED, ids=lambda row: row.id)

@@ -51,8 +51,11 @@ class Cursor:
         """Return a string, which must be UTF-8."""
         return decode_utf8(self.take(self.number("Q")), what)
 
-    def strings(self, count: int) -> list[bytes]:
-        """Return the bytes of strings: a vocabulary has 300,000, so each step counts."""
+    def strings(self, count: int) -> list[str]:
+        """Return strings, what is no UTF-8 in them as escapes.
+
+        A vocabulary has 300,000, so each step counts.
+        """
         unpack = struct.Struct(f"{self.order}Q").unpack_from
         data, position = self._data, self.position
         found = []
@@ -63,7 +66,7 @@ class Cursor:
             position = start + unpack(data, position)[0]
             if position > len(data):
                 data = self._up_to(position)
-            found.append(data[start:position])
+            found.append(data[start:position].decode("utf-8", "backslashreplace"))
         self.position = position
         return found
 

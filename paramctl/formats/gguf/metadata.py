@@ -51,7 +51,7 @@ def _read_list(cursor: Cursor, key: str, kind: int, count: int) -> list[Any]:
     if count > MAX_ITEMS:
         raise LimitError(f"'{key}' has {count} items, over the limit of {MAX_ITEMS}")
     if kind == STRING:
-        return [text.decode("utf-8", "backslashreplace") for text in cursor.strings(count)]
+        return cursor.strings(count)
     data = cursor.take(count * size)
     if kind == BOOL and data.strip(b"\0\1"):
         raise cursor.error(f"'{key}' is neither true nor false")
