@@ -13,7 +13,8 @@ from oracle import assert_same
 import paramctl
 from paramctl.errors import MalformedError, ParamctlError
 
-LIGHTNING = Path(__file__).parent / "files" / "lightning.ckpt"
+FILES = Path(__file__).parent / "files"
+LIGHTNING = FILES / "lightning.ckpt"
 MODEL, OPTIMIZER = "mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt"
 
 
@@ -26,6 +27,19 @@ def test_a_file_of_lightning_is_its_model() -> None:
     assert model.metadata["pytorch-lightning_version"] == "2.6.6"
 
 
+def test_a_folder_that_deepspeed_wrote_is_the_model_in_it() -> None:
+    model = paramctl.open(FILES / "deepspeed_zero1")
+    file = FILES / "deepspeed_zero1" / "global_step1" / MODEL
+    assert_same(model, torch.load(file, weights_only=False)["module"])
+    assert model.metadata["ds_config"]["zero_optimization"]["stage"] == 1
+
+
+def test_a_folder_of_zero_3_has_the_shapes_of_the_same_model() -> None:
+    whole, cut = (paramctl.open(FILES / f"deepspeed_zero{stage}") for stage in (1, 3))
+    assert [entry.summary for entry in cut.values()] == [entry.summary for entry in whole.values()]
+    assert set(cut.missing) == {name for name in whole if name.endswith(("weight", "bias"))}
+
+
 def states(module: Mapping[str, object]) -> dict[str, object]:
     """Return what DeepSpeed writes of a model: names and shapes are in groups of parameters."""
     shapes = OrderedDict((name, tensor.shape) for name, tensor in mlp().state_dict().items())
@@ -34,6 +48,7 @@ def states(module: Mapping[str, object]) -> dict[str, object]:
         "buffer_names": [],
         "optimizer": None,
         "param_shapes": [shapes],
+        "frozen_param_shapes": {"2.bias": shapes.pop("2.bias")},
         "shared_params": {},
         "dp_world_size": 2,
         "ds_config": {"zero_optimization": {"stage": 3}},

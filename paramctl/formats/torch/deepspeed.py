@@ -10,7 +10,7 @@ from paramctl.checkpoint import MISSING, Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.formats.pickles import Dict
 
-SHAPES, MODULE = "param_shapes", "module"  # keys of the file
+SHAPES, FROZEN, MODULE = "param_shapes", "frozen_param_shapes", "module"  # keys of the file
 REASON = "its values are cut up over the *_optim_states.pt files; zero_to_fp32.py joins them"
 COMPLAINT = (
     "ZeRO-3 has cut its parameters up over the *_optim_states.pt files; "
@@ -20,10 +20,11 @@ COMPLAINT = (
 
 def add_partitioned(checkpoint: Checkpoint, root: object, part: str) -> None:
     """Give the parameters that are empty in `part` their shapes, as missing ones."""
-    groups = root.strings().get(SHAPES) if isinstance(root, Dict) else None
+    parts = root.strings() if isinstance(root, Dict) else {}
+    groups = parts.get(SHAPES)
     if part != MODULE or not isinstance(groups, list):
         return
-    for group in groups:
+    for group in [*groups, parts.get(FROZEN)]:
         for name, shape in group.strings().items() if isinstance(group, Dict) else ():
             entry = checkpoint.entries.get(name)
             is_empty = entry is None or not entry.numel
