@@ -123,6 +123,22 @@ def test_large_integers_keep_their_digits() -> None:
     assert (found.low, found.high) == (-(2**63), 2**63 - 1)
 
 
+@pytest.mark.parametrize("tensor", [torch.zeros(3), -torch.zeros(3), torch.zeros(3).bool()])
+def test_no_zero_is_written_with_a_sign(tensor: torch.Tensor) -> None:
+    found = moments_of(checkpoint_of({"w": tensor}))["w"]
+    assert [str(float(each or 0)) for each in (found.low, found.high, found.largest)] == ["0.0"] * 3
+
+
+def test_what_lies_between_the_largest_floats_is_finite() -> None:
+    """Their distance is beyond float64."""
+    largest = float(np.finfo(np.float64).max)
+    values = torch.tensor([-largest, largest, largest], dtype=torch.float64)
+    found = moments_of(checkpoint_of({"w": values}))["w"]
+    assert found.std == pytest.approx(largest / 3 * 2**1.5)
+    expected = [-largest, -0.96 * largest, 0.0, *[largest] * 3]
+    assert quantiles_of(values) == pytest.approx(expected)
+
+
 def test_views_and_columns_are_read_as_they_lie() -> None:
     base = torch.randn(600, 700)
     found = moments_of(checkpoint_of({"t": base.t(), "part": base[::3, 5:]}))

@@ -41,7 +41,8 @@ def test_a_pipe_gets_every_number_of_every_parameter(forks: Forks) -> None:
 
 
 def test_json_has_all_digits(forks: Forks) -> None:
-    run = forks.run("stats", MLP, "0.weight", "--quantiles", "0,0.5", "--format", "json")
+    options = ("--quantiles", "0,0.5,0.9999999", "--format", "json")
+    run = forks.run("stats", MLP, "0.weight", *options)
     (facts,) = json.loads(run.out)
     tensor = torch.load(MLP)["0.weight"]
     assert facts["name"] == "0.weight"
@@ -49,6 +50,7 @@ def test_json_has_all_digits(forks: Forks) -> None:
     assert facts["quantiles"] == {
         "0": pytest.approx(float(tensor.min())),
         "0.5": pytest.approx(np.quantile(tensor.numpy(), 0.5)),
+        "0.9999999": pytest.approx(np.quantile(tensor.double().numpy(), 0.9999999)),
     }
 
 

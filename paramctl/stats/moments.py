@@ -46,7 +46,7 @@ class Moments:
     @property
     def largest(self) -> float | None:
         """The largest absolute value."""
-        return None if self.low is None or self.high is None else max(-self.low, self.high)
+        return None if self.low is None or self.high is None else max(abs(self.low), self.high)
 
     @property
     def sample(self) -> Array:
@@ -70,7 +70,7 @@ class Moments:
         variance = float(values.sum()) / values.size
         is_whole = SMALL < variance < inf
         self._join(block.size, mean, sqrt(variance) if is_whole else _find_std(block, mean))
-        self._stretch(block.min().item(), block.max().item())
+        self._stretch(block.min().item() + 0, block.max().item() + 0)  # no -0
         self.zeros += block.size - int(np.count_nonzero(block))
         self._samples.append(block[:: self._step].astype(np.float64))
 
@@ -110,4 +110,4 @@ def _find_std(block: Array, mean: float) -> float:
     """Return the spread of values the squares of whose distances float64 does not hold."""
     halves = block.astype(np.float64) / 2 - mean / 2
     largest = float(np.abs(halves).max())
-    return 2 * largest * sqrt(float(np.square(halves / largest).mean())) if largest else 0.0
+    return largest * sqrt(float(np.square(halves / largest).mean())) * 2 if largest else 0.0

@@ -5,7 +5,7 @@ pass tells one more digit of the values that are looked for, as a radix sort wou
 """
 
 from collections.abc import Sequence
-from math import ceil, floor, nan
+from math import ceil, floor, isfinite, nan
 from typing import Any, Self
 
 import numpy as np
@@ -49,8 +49,8 @@ def _between(values: dict[int, float], count: int, fraction: float) -> float:
     if not count:
         return nan
     place = fraction * (count - 1)
-    low, high = values[floor(place)], values[ceil(place)]
-    return low + (high - low) * (place - floor(place))
+    low, high, share = values[floor(place)], values[ceil(place)], place - floor(place)
+    return low + (high - low) * share if isfinite(high - low) else low * (1 - share) + high * share
 
 
 def _find_ranks(

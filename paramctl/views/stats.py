@@ -63,7 +63,7 @@ def _facts(each: Measured, fractions: Sequence[float]) -> dict[str, Any]:
         facts |= {key: _plain(number(each.moments)) for key, number in NUMBERS.items()}
     if fractions and each.moments:
         pairs = zip(fractions, each.quantiles, strict=True)
-        facts["quantiles"] = {f"{fraction:g}": _plain(value) for fraction, value in pairs}
+        facts["quantiles"] = {f"{fraction:.15g}": _plain(value) for fraction, value in pairs}
     return facts | {key: text for key in ("tied", "why") if (text := getattr(each, key))}
 
 

@@ -38,7 +38,7 @@ def print_stats(
     width: int | None,
 ) -> None:
     """Print a row for each parameter or layer, at most `width` cells wide."""
-    names = [f"q{fraction:g}" for fraction in fractions]
+    names = [f"q{fraction:.15g}" for fraction in fractions]
     quantiles = {name: Column(name, PLAIN, 2, right=True) for name in names}
     rows = [_row(each, names, bars) for each in measured]
     print_rows(console, rows, quantiles | COLUMNS, width)
