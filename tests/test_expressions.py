@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paramctl.errors import ExpressionError
@@ -80,7 +80,6 @@ def error_of(text: str) -> ExpressionError | None:
     return None
 
 
-@settings(deadline=None)
 @given(TREES)
 def test_the_text_of_a_tree_parses_to_it_again(tree: Node) -> None:
     assert parse(str(tree)) == tree
@@ -94,7 +93,6 @@ ARITHMETIC = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(ARITHMETIC)
 def test_arithmetic_is_that_of_python_s_floats(tree: Node) -> None:
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from forks import Forks
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl, run_on_terminal, shell
 from safetensors.torch import load_file, load_model, save_file
@@ -47,7 +47,6 @@ def fits_into(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and (one.dtype == other.dtype or floating)
 
 
-@settings(deadline=None)
 @given(STATES, STATES)
 def test_what_fits_is_copied_and_the_rest_is_as_it_was(
     source: dict[str, Tensor], target: dict[str, Tensor]

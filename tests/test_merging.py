@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from forks import Forks
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl, run_on_terminal, shell
 from safetensors import safe_open
@@ -57,7 +57,6 @@ STATES = st.lists(
 """State dicts of a few names, some of them tied; of few values, so that some agree."""
 
 
-@settings(deadline=None)
 @given(st.lists(STATES, min_size=1, max_size=3), st.sampled_from(["first", "last"]))
 def test_the_union_is_that_of_dictionaries(models: list[dict[str, Tensor]], prefer: Prefer) -> None:
     merged, _ = united(*map(checkpoint_of, models), prefer=prefer)
@@ -75,7 +74,6 @@ def test_the_union_is_that_of_dictionaries(models: list[dict[str, Tensor]], pref
             assert (other in groups.members(one)) == is_tied
 
 
-@settings(deadline=None)
 @given(STATES, STATES)
 def test_names_collide_unless_what_they_stand_for_is_the_same(
     a: dict[str, Tensor], b: dict[str, Tensor]

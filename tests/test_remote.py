@@ -146,7 +146,7 @@ class Far(FarSource):
 DATA = bytes(i * i % 251 for i in range(1 << 16)) * 40
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, len(DATA)), st.integers(0, 1 << 21)), max_size=30))
 def test_what_is_read_is_what_there_is(reads: list[tuple[int, int]]) -> None:
     far = Far(DATA)
@@ -298,7 +298,7 @@ def test_any_answer_is_a_model_or_told_to_be_none(server: Server) -> None:
         handler.wfile.write(whole)
         handler.close_connection = True
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.sampled_from([100, 200, 206, 302, 416]),
         st.lists(HEADER, max_size=4),
@@ -406,7 +406,7 @@ def test_https_is_spoken_to_what_says_so(server: Server) -> None:
         paramctl.open(f"{server.url.replace('http', 'https')}/x")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text() | st.from_regex(r"[^/]*(/[^?]*)?([?].*)?", fullmatch=True))
 def test_any_text_is_a_url_or_told_to_be_none(text: str) -> None:
     try:
@@ -419,7 +419,7 @@ def test_any_text_is_a_url_or_told_to_be_none(text: str) -> None:
     assert parse(address.shown)._replace(query=address.query, login=address.login) == address
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text() | st.from_regex(r"([a-z]+:)?(//)?[^/]*(/.*)?", fullmatch=True))
 def test_any_redirect_stays_at_https_or_is_told(text: str) -> None:
     start = parse("https://me:pass@example.com/a/b?c")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from drawn import bytes_of, draw, model, parameter
 from forks import Forks
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl, run_on_terminal, shell
 from safetensors.torch import load_file, save_file
@@ -57,7 +57,6 @@ def overlap(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[slice, ...]:
 # What stays
 
 
-@settings(deadline=None)
 @given(SHAPES, st.sampled_from(sorted(FLOATING)), st.sampled_from(["normal(std=0.02)", "ones"]))
 def test_old_elements_stay_and_new_ones_are_those_of_the_new_shape(
     shapes: tuple[tuple[int, ...], tuple[int, ...]], dtype: str, scheme: str
@@ -74,7 +73,6 @@ def test_old_elements_stay_and_new_ones_are_those_of_the_new_shape(
     assert bytes_of(resized(checkpoint, "a.w", shape=new, scheme=scheme)["a.w"]) == bits(expected)
 
 
-@settings(deadline=None)
 @given(SHAPES, st.sampled_from(OTHERS))
 def test_other_types_grow_by_zeros(
     shapes: tuple[tuple[int, ...], tuple[int, ...]], dtype: str
@@ -117,7 +115,6 @@ def test_parameters_of_many_blocks_are_written_whole(
 # Means
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1),
     st.sampled_from(["float64", "float32", "bfloat16", "float8_e5m2"]),

@@ -111,7 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.one_of(sound_headers(), broken_headers(), mutated_headers()))
 def test_what_we_accept_the_library_accepts_alike(folder: Path, header: tuple[str, int]) -> None:
     text, size = header
@@ -132,7 +132,7 @@ def test_what_we_accept_the_library_accepts_alike(folder: Path, header: tuple[st
     assert {e.name: (e.dtype.safetensors, e.shape) for e in stored} == theirs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sound_headers())
 def test_a_sound_header_is_accepted_by_both(folder: Path, header: tuple[str, int]) -> None:
     text, size = header

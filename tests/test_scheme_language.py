@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paramctl.errors import ExpressionError
@@ -140,7 +140,6 @@ def test_what_is_wrong_for_any_parameter_is_refused_at_once(text: str, message: 
 NAMES = [scheme.name for scheme in all_schemes()]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(NAMES), st.text("1.,()'=:ab ", max_size=9))
 def test_any_text_is_a_scheme_or_an_error_with_a_column(name: str, rest: str) -> None:
     try:

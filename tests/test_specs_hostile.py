@@ -281,7 +281,7 @@ def test_the_place_of_an_argument_is_told_in_a_block_too() -> None:
 """)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from(SIGNS) | st.characters()), st.integers(0, 60))
 def test_no_text_is_more_than_refused(text: str, place: int) -> None:
     spec = "vars: {d: 4}\nlayers: [{Linear: [${d}, 8]}, {name: a, ReLU: }]"

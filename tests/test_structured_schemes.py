@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -35,14 +35,12 @@ def distribution_of(text: str, shape: tuple[int, ...]) -> Distribution:
     return parse_scheme(text).distribution(Target("layer.weight", shape))
 
 
-@settings(deadline=None)
 @given(SIZES, SIZES)
 def test_eye_is_pytorch_s(rows: int, columns: int) -> None:
     expected = nn.init.eye_(torch.empty(rows, columns)).numpy()
     assert np.array_equal(values_of("eye", (rows, columns)), expected)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3), SIZES, SIZES, st.lists(st.integers(0, 4), min_size=1, max_size=3))
 def test_dirac_is_pytorch_s(groups: int, outputs: int, inputs: int, kernel: list[int]) -> None:
     shape = (groups * outputs, inputs, *kernel)
@@ -124,7 +122,6 @@ def test_a_delta_orthogonal_convolution_keeps_norms() -> None:
     assert torch.allclose(passed.norm(dim=1), signal.norm(dim=1), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 8), st.floats(0, 1))
 def test_every_column_of_a_sparse_matrix_has_as_many_zeros_as_pytorch_s(
     rows: int, columns: int, sparsity: float
@@ -188,7 +185,6 @@ def test_a_mixture_divides_the_words_exactly() -> None:
     assert mixture.sample(stream, 0, 6).tolist() == [1, 1, 2, 2, 3, 3]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 5000), st.integers(0, 300))
 def test_a_part_of_a_mixture_is_that_of_the_whole(start: int, count: int) -> None:
     distribution = distribution_of(MIXTURE, (5300,))

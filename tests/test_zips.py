@@ -520,7 +520,7 @@ def test_reading_a_deflated_member_on_and_on_unpacks_each_byte_once() -> None:
     assert sum(end - start for start, end in source.ranges) == 31 + len(BOMB)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, len(TEXT))), max_size=6),
     st.sampled_from([STORED, DEFLATED]),
@@ -614,7 +614,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(mutated())
 def test_what_we_accept_zipfile_and_torch_read_alike(data: bytes) -> None:
     source = Counted(data)
@@ -642,7 +642,7 @@ def test_what_we_accept_zipfile_and_torch_read_alike(data: bytes) -> None:
         assert {name: reader.get_record(record) for name, record in records.items()} == held
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=80), st.sampled_from([b"", SMALL, SMALL64[-100:], EMPTY]))
 def test_any_bytes_are_read_or_refused(head: bytes, tail: bytes) -> None:
     for data in (head + tail, tail + head, tail[: len(head)] + head + tail[len(head) :]):
