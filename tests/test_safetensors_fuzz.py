@@ -111,7 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(st.one_of(sound_headers(), broken_headers(), mutated_headers()))
 def test_what_we_accept_the_library_accepts_alike(folder: Path, header: tuple[str, int]) -> None:
     text, size = header

@@ -52,7 +52,7 @@ def test_every_scheme_is_among_those_that_are_tried() -> None:
     assert tried == {scheme.name for scheme in all_schemes()}
 
 
-@settings(max_examples=2000)
+@settings(max_examples=800)
 @given(
     scheme=st.sampled_from(SCHEMES),
     shape=st.sampled_from(SHAPES),

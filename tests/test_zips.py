@@ -614,7 +614,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=300)
 @given(mutated())
 def test_what_we_accept_zipfile_and_torch_read_alike(data: bytes) -> None:
     source = Counted(data)
@@ -642,7 +642,7 @@ def test_what_we_accept_zipfile_and_torch_read_alike(data: bytes) -> None:
         assert {name: reader.get_record(record) for name, record in records.items()} == held
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.binary(max_size=80), st.sampled_from([b"", SMALL, SMALL64[-100:], EMPTY]))
 def test_any_bytes_are_read_or_refused(head: bytes, tail: bytes) -> None:
     for data in (head + tail, tail + head, tail[: len(head)] + head + tail[len(head) :]):
