@@ -7,9 +7,9 @@ the result is the same on any number of threads.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
+from paramctl.allocation import keep_memory
 from paramctl.checkpoint import Entry, Storage
 from paramctl.runs import read_all
 from paramctl.slices import check_expansion, is_row_major, split
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18  # elements that are looked at together
 TASK = 1 << 21  # elements that a thread takes at a time, of one entry or of many small ones
 MAX_THREADS = 8
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
-KEPT = 1 << 26  # bytes: blocks are less
 
 Group = tuple[Entry, ...]
 """Entries of one shape that are looked at side by side."""
@@ -70,7 +68,7 @@ def find_all(
             check_expanded(entry)
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few verbs read values)
 
-    _keep_memory()
+    keep_memory()
     found: list[AnyFinding | None] = [None] * len(groups)
     total, done = sum(entry.nbytes for group in groups for entry in group), 0
     threads = min(MAX_THREADS, os.cpu_count() or 1)
@@ -100,20 +98,6 @@ def check_expanded(entry: Entry) -> None:
     """
     if entry.storage and entry.strides is not None:
         check_expansion(entry, entry.nbytes, entry.storage.nbytes)
-
-
-def _keep_memory() -> None:
-    """Let malloc keep what one block has freed for the next.
-
-    It would ask the kernel for fresh pages each time, which takes five times as long as all that is
-    computed of a block.
-    """
-    import ctypes  # noqa: PLC0415 (only here)
-
-    with suppress(AttributeError, OSError):  # another libc than glibc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def _look_at_all(parts: Sequence[Part], begin: Callable[[int], AnyFinding]) -> list[AnyFinding]:

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "paramctl"
 FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     [
+        "paramctl.allocation",
         "paramctl.grids",
         "paramctl.groups",
         "paramctl.layers",
@@ -28,7 +29,13 @@ FLOORS = [
     ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.quantized", "paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],
-    ["paramctl.contents", "paramctl.documents", "paramctl.runs", "paramctl.user_code"],
+    [
+        "paramctl.contents",
+        "paramctl.conversion",
+        "paramctl.documents",
+        "paramctl.runs",
+        "paramctl.user_code",
+    ],
     ["paramctl.passes"],
     ["paramctl.diff", "paramctl.stats"],
     ["paramctl.init", "paramctl.models"],

@@ -79,7 +79,7 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
     run = forks.run(*call, "--dtype", "fp16")
     assert run.err.splitlines()[-1] == (
         "paramctl: 12 values too large for fp16: 2 of 'w0', 2 of 'w1', 2 of 'w2', 2 of 'w3', "
-        "and of 2 more"
+        "2 of 'w4', and of 1 more"
     )
     assert load_file(tmp_path / "x.safetensors")["w0"].tolist() == [np.inf, -np.inf, 1]
     assert "too large" not in forks.run(*call, "--dtype", "bf16", "--force").err

@@ -1,17 +1,17 @@
 """Another type for the parameters of floating-point numbers, lazily; others keep theirs."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from paramctl.addresses import resolve_all
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_NAME, BY_SAFETENSORS, FLOATING, DType
 from paramctl.edits.converted import Converted
-from paramctl.edits.values import with_values
+from paramctl.edits.values import with_entries
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
 from paramctl.quantized import dequantized
+from paramctl.slices import check_expansion
 
 SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}
 
@@ -41,20 +41,17 @@ def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) ->
     """
     groups = Groups(checkpoint.aliases)
     kept = {groups.stored(name) for name in (resolve_all(checkpoint, keep) if keep else ())}
-    names = [
-        name
+    stored = {
+        name: _cast(entry, dtype)
         for name, entry in checkpoint.items()
-        if groups.stored(name) not in kept and _may_cast(entry, dtype)
-    ]
-    sources = {
-        name: Converted(dequantized(entry), dtype)
-        for name, entry in ((name, checkpoint[name]) for name in names)
-        if entry.storage and name not in checkpoint.aliases
+        if name not in checkpoint.aliases and name not in kept and _may_cast(entry, dtype)
     }
-    changes = {name: Storage(source, 0, source.size) for name, source in sources.items()}
-    cast = with_values(checkpoint, changes)
-    entries = {name: cast[name]._replace(dtype=dtype) for name in names}
-    return replace(cast, entries=cast.entries | entries)
+    changed = {
+        own.name: entry._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
+        for name, entry in stored.items()
+        for own in map(checkpoint.__getitem__, groups.members(name))
+    }
+    return with_entries(checkpoint, changed)
 
 
 def count_overflows(checkpoint: Checkpoint) -> dict[str, int]:
@@ -71,3 +68,13 @@ def count_overflows(checkpoint: Checkpoint) -> dict[str, int]:
 def _may_cast(entry: Entry, dtype: DType) -> bool:
     is_number = dequantized(entry).dtype.name in FLOATING and entry.dtype != dtype
     return is_number and entry.layout in (*ARRAYS, PLANNED)
+
+
+def _cast(entry: Entry, dtype: DType) -> Entry:
+    """Return an entry in another type, with its values where it has some."""
+    if entry.storage is None:
+        return entry._replace(dtype=dtype)
+    check_expansion(entry, entry.nbytes, entry.storage.nbytes)
+    source = Converted(entry, dtype)
+    place = Storage(source, 0, source.size)
+    return source.entry._replace(storage=place)

@@ -81,6 +81,9 @@ class Crew:
     def _hire(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (copies need none)
 
+        from paramctl.allocation import keep_memory  # noqa: PLC0415 (the same)
+
+        keep_memory()
         return ThreadPoolExecutor(self._threads, "paramctl-block")
 
     def _finish(self, outlet: Outlet) -> None:

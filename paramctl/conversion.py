@@ -1,0 +1,76 @@
+"""What casts do to stored elements, and which values are too large for their new type."""
+
+from functools import cache
+
+import numpy as np
+
+from paramctl.dtypes import DType
+from paramctl.narrowing import narrow, widen
+from paramctl.widening import Array
+
+SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
+SATURATING = "float8_e4m3fn"
+
+
+class Conversion:
+    """How elements of `old` become elements of `new`, both of floating-point numbers.
+
+    `read` and `stored` are the numpy types of what is read and of what is stored.
+    """
+
+    def __init__(self, old: DType, new: DType) -> None:
+        self.old, self.new = old, new
+        self.read, self.stored = _stored(old), _stored(new)
+        self._largest = largest(new)
+        self._may_overflow = largest(old) > self._largest
+
+    def convert(self, elements: Array) -> Array:
+        """Return the elements of `new` nearest to those of `old`, as `narrow` does."""
+        if self.old.bits > SMALL:
+            return narrow(elements, self.new)
+        return _table(self.old, self.new).take(elements.view(f"<u{self.read.itemsize}"))
+
+    def count_overflows(self, elements: Array, converted: Array) -> int:
+        """Return how many finite elements are too large for `new`, which became `converted`.
+
+        They are infinite there, NaN, or the largest number there is.
+        """
+        if not self._may_overflow or _peak(elements, self.old) <= self._largest:
+            return 0
+        values = widen(elements, self.old)
+        too_large = np.isfinite(values) & (np.abs(values) > self._largest)
+        if self.new.name != SATURATING:
+            too_large &= ~np.isfinite(widen(converted, self.new))
+        return int(np.count_nonzero(too_large))
+
+
+@cache
+def largest(dtype: DType) -> float:
+    """Return the largest finite number of a type."""
+    if dtype.bits > SMALL:
+        return float(np.finfo(dtype.numpy).max)
+    values = widen(_codes(dtype), dtype)
+    return float(values[np.isfinite(values)].max())
+
+
+def _stored(dtype: DType) -> np.dtype:
+    return np.dtype(dtype.numpy or f"<u{dtype.bits // 8}")
+
+
+def _codes(dtype: DType) -> Array:
+    """Return all elements of a small type."""
+    return np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}").view(_stored(dtype))
+
+
+@cache
+def _table(old: DType, new: DType) -> Array:
+    """Return what becomes of each element of a small type."""
+    return narrow(widen(_codes(old), old), new)
+
+
+def _peak(elements: Array, dtype: DType) -> float:
+    """Return the largest magnitude, found among the bits; infinite where there is NaN."""
+    bits = elements.view(f"<u{elements.itemsize}")
+    top = (bits & ((1 << dtype.bits - 1) - 1)).max(initial=0)
+    value = widen(np.array([top], bits.dtype).view(_stored(dtype)), dtype)[0]
+    return float(value) if np.isfinite(value) else np.inf
