@@ -104,12 +104,6 @@ def _broken_shard(folder: Path) -> Path:
     return index(folder, {"w": "x.safetensors"})
 
 
-def _dcp(folder: Path) -> Path:
-    (folder / "dcp").mkdir()
-    (folder / "dcp" / ".metadata").write_bytes(b"\x80\x02.")
-    return folder / "dcp"
-
-
 def _empty_folder(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
@@ -164,7 +158,6 @@ REFUSED = [
     Row("D13", of_map({"w": INDEX}), 3, "an index that the index names as one of its files"),
     Row("D13-other", _other_index, 3, "an index that the index names as one of its files"),
     Row("D14", of_map({f"w{i}": f"{i}.safetensors" for i in range(10_001)}), 5, "10001 files"),
-    Row("D18", _dcp, 3, "torch.distributed.checkpoint"),
     Row("D19", _empty_folder, 3, "a folder without a model"),
     Row("D20", _two_models, 3, "several models: a.safetensors, b.safetensors"),
 ]

@@ -71,8 +71,6 @@ def choose_model_file(listed: Iterable[str], folder: str) -> str:
     names = sorted(name for name in listed if not LATER_PART.fullmatch(name))
     found = ([n for n in names if _is_one_of(n, patterns)] for patterns in LAYOUTS)
     models = next(filter(None, found), [])
-    if models == [".metadata"]:
-        raise MalformedError("a folder of torch.distributed.checkpoint, not read", file=folder)
     if not models:
         raise MalformedError("a folder without a model", file=folder, hint="name the file itself")
     if len(models) > 1:

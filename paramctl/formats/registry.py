@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError
-from paramctl.formats.sniffing import Opening
+from paramctl.formats.sniffing import PICKLE, Opening
 from paramctl.sources import Source
 
 Reader = Callable[[Source, ReadOptions], Checkpoint]
 
 TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+DCP_MARK = b"torch.distributed.checkpoint.metadata"  # in the pickle of .metadata
 KERAS_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -40,6 +41,7 @@ FORMATS = (
     Format("keras", lambda file: file.first_member in KERAS_MEMBERS),
     Format("gguf", lambda file: file.head.startswith(b"GGUF")),
     Format("torch.legacy", lambda file: file.head.startswith(TORCH_MAGIC)),
+    Format("dcp", lambda file: file.head[:1] == PICKLE and DCP_MARK in file.head),
     Format("hdf5.file", lambda file: file.head.startswith(HDF5_MAGIC)),
     Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),
     Format(

@@ -31,7 +31,7 @@ def _strided(
     """Describe a view of a storage; `offset` and `strides` count elements."""
     if type(typed) is not TypedStorage or type(offset) is not int or offset < 0:
         raise MalformedError("a tensor's storage or its offset is of the wrong kind")
-    shape, strides = _sizes(shape, "shape"), _sizes(strides, "strides")
+    shape, strides = read_sizes(shape, "shape"), read_sizes(strides, "strides")
     if len(shape) != len(strides):
         raise MalformedError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
     storage, dtype = typed.storage, dtype or typed.dtype
@@ -49,7 +49,12 @@ def _strided(
     return Entry("", dtype, shape, storage, offset, strides)
 
 
-def _sizes(value: object, what: str) -> tuple[int, ...]:
+def read_sizes(value: object, what: str) -> tuple[int, ...]:
+    """Return a tensor's shape or the like.
+
+    Raises:
+        MalformedError: it is none.
+    """
     if type(value) is tuple and len(value) <= MAX_DIMENSIONS:
         for size in value:
             if type(size) is not int or not 0 <= size <= MAX_NUMEL:
@@ -61,7 +66,12 @@ def _sizes(value: object, what: str) -> tuple[int, ...]:
     )
 
 
-def _dtype(value: object) -> DType:
+def read_dtype(value: object) -> DType:
+    """Return the element type that a global names.
+
+    Raises:
+        MalformedError: it is none of torch's.
+    """
     if isinstance(value, Global) and value.module == "torch" and value.name in BY_NAME:
         return BY_NAME[value.name]
     raise MalformedError(f"{label(value)} is no dtype of torch's")
@@ -104,7 +114,7 @@ def _tensor_v3(
     dtype: Any,
     _extra: Any = None,
 ) -> Entry:
-    entry = _strided(storage, offset, size, stride, _dtype(dtype))
+    entry = _strided(storage, offset, size, stride, read_dtype(dtype))
     return entry._replace(requires_grad=True) if grad is True else entry
 
 
@@ -127,7 +137,7 @@ def _sparse(layout: Any, data: Any) -> Entry:
     if len(parts) < 2:
         raise MalformedError("a sparse tensor has no indices or no values")
     sizes = [value for value in data if isinstance(value, tuple) and not isinstance(value, Entry)]
-    shape = _sizes(sizes[0] if sizes else None, "shape")
+    shape = read_sizes(sizes[0] if sizes else None, "shape")
     return Entry("", parts[-1].dtype, shape, None, layout=layout, parts=parts)
 
 
@@ -138,7 +148,12 @@ def _nested(buffer: Any, sizes: Any, strides: Any, offsets: Any) -> Entry:
 
 def _meta(dtype: Any, size: Any, _stride: Any, grad: Any) -> Entry:
     return Entry(
-        "", _dtype(dtype), _sizes(size, "shape"), None, requires_grad=grad is True, layout="meta"
+        "",
+        read_dtype(dtype),
+        read_sizes(size, "shape"),
+        None,
+        requires_grad=grad is True,
+        layout="meta",
     )
 
 
@@ -152,8 +167,8 @@ def _wrapper(
     _device: Any,
     grad: Any,
 ) -> Entry:
-    shape = _sizes(size, "shape")
-    entry = Entry("", _dtype(dtype), shape, None, requires_grad=grad is True, layout="wrapper")
+    shape = read_sizes(size, "shape")
+    entry = Entry("", read_dtype(dtype), shape, None, requires_grad=grad is True, layout="wrapper")
     return _as_class(entry, tensor_class)
 
 
@@ -213,7 +228,9 @@ def _layout(name: Any) -> str:
 
 
 def _size(sizes: Any = ()) -> tuple[int, ...]:
-    return _sizes(tuple(sizes[: MAX_DIMENSIONS + 1]) if isinstance(sizes, list) else sizes, "shape")
+    return read_sizes(
+        tuple(sizes[: MAX_DIMENSIONS + 1]) if isinstance(sizes, list) else sizes, "shape"
+    )
 
 
 def _spread(describe: Callable[..., Any], name: str) -> Callable[[object], Any]:

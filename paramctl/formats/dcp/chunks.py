@@ -1,0 +1,175 @@
+"""A tensor in chunks, as one source of its row-major bytes: a chunk is read when it is needed."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import prod
+
+from paramctl.checkpoint import Entry, Storage
+from paramctl.dtypes import DType
+from paramctl.errors import LimitError, MalformedError, blaming
+from paramctl.formats.dcp.records import Box, Tensor
+from paramctl.formats.joined import Joined
+from paramctl.formats.torch.archive import Archive
+from paramctl.formats.torch.file import read_whole_pickle
+from paramctl.formats.torch.tensors import MAX_NUMEL
+from paramctl.slices import Box as Range
+from paramctl.slices import boxes, is_row_major, select
+from paramctl.sources import Source
+
+MAX_PAIRS = 1 << 20  # of chunks that are compared: 65,536 ranks of 16 by 4,096 need half of it
+
+
+class Chunk:
+    """A chunk of a tensor: its place in it, and the archive that holds it, not opened yet."""
+
+    def __init__(self, name: str, dtype: DType, box: Box, file: Source) -> None:
+        self.offsets = box.offsets
+        self.sizes = box.sizes
+        self.file = file
+        self._name = name
+        self._dtype = dtype
+        self._place = box.place
+
+    @cached_property
+    def entry(self) -> Entry:
+        """The tensor that the archive holds.
+
+        Raises:
+            MalformedError: it is none, or has another type or shape than is said of it.
+        """
+        with blaming(self.file.name):
+            self._place.check_plain(self._name)
+            storage = Storage(self.file, self._place.offset, self._place.length)
+            archive = Archive(Joined(self.file.name, [storage]))
+            if "data.pkl" not in archive.members:
+                raise MalformedError(f"a chunk of '{self._name}' is no archive of torch's")
+            found = read_whole_pickle(archive.pickle("data.pkl"), archive.typed_storage).value
+            expected = (self._dtype, self.sizes, "strided")
+            if not isinstance(found, Entry) or (found.dtype, found.shape, found.layout) != expected:
+                told = found.summary if isinstance(found, Entry) else "no tensor"
+                raise MalformedError(
+                    f"a chunk of '{self._name}' is {told}, "
+                    f"not {self._dtype.name} {list(self.sizes)}"
+                )
+            return found._replace(name=self._name)
+
+    def overlap(self, ranges: Range) -> Range | None:
+        """Return the part of a box of the tensor that is in this chunk."""
+        shared = [
+            slice(max(start, asked.start), min(start + size, asked.stop))
+            for start, size, asked in zip(self.offsets, self.sizes, ranges, strict=True)
+        ]
+        return tuple(shared) if all(part.start < part.stop for part in shared) else None
+
+
+class Assembled(Source):
+    """The row-major, little-endian bytes of a tensor."""
+
+    def __init__(self, name: str, tensor: Tensor, chunks: Sequence[Chunk]) -> None:
+        self.name = chunks[0].file.name if chunks else name
+        self.size = tensor.dtype.nbytes(prod(tensor.shape))
+        self.is_far = any(chunk.file.is_far for chunk in chunks)
+        self._tensor = tensor
+        self._chunks = chunks
+
+    def locate(self, offset: int) -> tuple[Source, int]:
+        """Return where the bytes lie, if the tensor is in one piece."""
+        if len(self._chunks) != 1:
+            return self, offset
+        entry = self._chunks[0].entry
+        storage = entry.storage
+        if storage is None or storage.big_endian or not is_row_major(entry):
+            return self, offset
+        return storage.source.locate(storage.offset + entry.dtype.byte_of(entry.offset) + offset)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        width = self._tensor.dtype.nbytes(1)
+        first, end = offset // width, -(-(offset + length) // width)
+        data = b"".join(map(self._read_box, boxes(self._tensor.shape, first, end - first)))
+        begin = offset - first * width
+        return data[begin : begin + length]
+
+    def _read_box(self, box: Range) -> bytes:
+        import numpy as np  # noqa: PLC0415 (for values only)
+
+        from paramctl.arrays import raw  # noqa: PLC0415 (loads numpy)
+
+        element = np.dtype(f"V{self._tensor.dtype.nbytes(1)}")
+        values = np.empty([part.stop - part.start for part in box], element)
+        for chunk in self._chunks:
+            if (shared := chunk.overlap(box)) is not None:
+                held = select(chunk.entry, _within(shared, chunk.offsets))
+                data = np.frombuffer(b"".join(raw(held)), element)
+                values[_within(shared, [part.start for part in box])] = data.reshape(held.shape)
+        return values.tobytes()
+
+    def release(self) -> None:
+        """Let go of the files of all chunks."""
+        for chunk in self._chunks:
+            chunk.file.release()
+
+    def check_unchanged(self) -> None:
+        """Raise FileError if the file of a chunk has changed."""
+        for chunk in self._chunks:
+            chunk.file.check_unchanged()
+
+
+def _within(ranges: Range, starts: Sequence[int]) -> Range:
+    return tuple(
+        slice(part.start - start, part.stop - start)
+        for part, start in zip(ranges, starts, strict=True)
+    )
+
+
+def check_cover(name: str, tensor: Tensor) -> None:
+    """Make sure that the chunks fill the tensor, and that no two of them overlap.
+
+    Raises:
+        MalformedError: they do not, or reach out of it.
+        LimitError: they are too many to tell.
+    """
+    shape = tensor.shape
+    numel = prod(shape)
+    if numel > MAX_NUMEL:
+        raise MalformedError(f"'{name}' of shape {list(shape)} has more than 2^63 - 1 elements")
+    for box in tensor.chunks:
+        if not len(box.offsets) == len(box.sizes) == len(shape) or any(
+            start + size > most
+            for start, size, most in zip(box.offsets, box.sizes, shape, strict=True)
+        ):
+            raise MalformedError(
+                f"a chunk {list(box.sizes)} at {list(box.offsets)} is not inside '{name}' "
+                f"of shape {list(shape)}"
+            )
+    stored = sum(prod(box.sizes) for box in tensor.chunks)
+    if stored != numel or any(_overlap(a, b) for a, b in _neighbours(name, tensor.chunks)):
+        raise MalformedError(
+            f"the chunks of '{name}' of shape {list(shape)} overlap or leave holes"
+        )
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return all(
+        max(start, other) < min(start + size, other + extent)
+        for start, size, other, extent in zip(a.offsets, a.sizes, b.offsets, b.sizes, strict=True)
+    )
+
+
+def _neighbours(name: str, chunks: Sequence[Box]) -> Iterator[tuple[Box, Box]]:
+    """Yield the pairs of chunks that share places along the dimension that is cut most often."""
+    starts = [len(set(column)) for column in zip(*(box.offsets for box in chunks), strict=True)]
+    if len(chunks) < 2 or not starts:
+        return
+    dimension = starts.index(max(starts))
+    begun: list[Box] = []
+    left = MAX_PAIRS
+    for box in sorted(chunks, key=lambda box: box.offsets[dimension]):
+        start = box.offsets[dimension]
+        begun = [
+            other for other in begun if start < other.offsets[dimension] + other.sizes[dimension]
+        ]
+        left -= len(begun)
+        if left < 0:
+            raise LimitError(f"'{name}' is cut into too many chunks: {len(chunks)}")
+        yield from ((other, box) for other in begun)
+        begun.append(box)
