@@ -27,13 +27,13 @@ from textual.pilot import Pilot
 from paramctl.browse import app as browse_app
 from paramctl.browse import branches
 from paramctl.browse.app import Browser
-from paramctl.browse.difference import Difference
-from paramctl.browse.histograms import EIGHTHS, HEIGHT, draw_histogram
+from paramctl.browse.histograms import EIGHTHS, HEIGHT, draw_histogram, most_bars
 from paramctl.browse.tree import OPEN_LINES
 from paramctl.checkpoint import Checkpoint
 from paramctl.formats import open_checkpoint
 from paramctl.passes import TASK
 from paramctl.sources import BytesSource, FileSource
+from paramctl.stats.bins import Bins
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP = SAMPLES / "mlp.pt"
@@ -301,6 +301,25 @@ def test_names_are_text_and_steer_nothing() -> None:
     browse(steps, checkpoint_of(state))
 
 
+def test_a_parameter_without_a_name_is_not_the_model() -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        assert "2 parameters in 1 tensor, 8 B" in panel(pilot)
+        await press(pilot, "down")
+        assert panel(pilot).startswith("'' shape [2]")
+        await find(pilot, "nothing")
+        assert "2 parameters in 1 tensor, 8 B" in panel(pilot)
+
+    browse(steps, checkpoint_of({"": torch.ones(2)}))
+
+
+def test_whole_numbers_have_a_bar_each() -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await press(pilot, "down")
+        assert "█" * browser(pilot).panel.room in panel(pilot)
+
+    browse(steps, checkpoint_of({"w": torch.arange(12).reshape(3, 4)}))
+
+
 def two_models() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     first = {
         "h.0.w": torch.randn(30, 40),
@@ -379,42 +398,15 @@ def test_what_is_no_array_is_not_called_equal() -> None:
     browse(steps, *map(checkpoint_of, states), size=WIDE)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "largest", "count"),
-    [
-        ([1.0, 2.0], [1.0, 2.5], 0.5, 1),
-        ([NAN, 1.0], [NAN, 1.0], 0.0, 0),
-        ([NAN, 1.0], [1.0, NAN], 0.0, 2),
-        ([INF, -INF], [INF, INF], INF, 1),
-        ([3e38], [-3e38], 6e38, 1),
-        ([], [], 0.0, 0),
-    ],
-)
-def test_the_difference_of_values(
-    first: list[float], second: list[float], largest: float, count: int
-) -> None:
-    found, later = Difference(), Difference()
-    later.add(np.array(first, np.float32), np.array(second, np.float32))
-    found.merge(later)
-    assert found.largest == pytest.approx(largest)
-    assert found.count == count
-
-
-def test_integers_that_a_float_cannot_tell_apart_differ() -> None:
-    found = Difference()
-    found.add(np.array([2**62]), np.array([2**62 + 1]))
-    assert found.count == 1
-
-
 @pytest.mark.parametrize("width", [8, 45, 100])
 @pytest.mark.parametrize("size", [1, 9, 5000])
 def test_a_histogram_counts_as_numpy_does(width: int, size: int) -> None:
     values = np.random.default_rng(0).normal(size=size)
     low, high = float(values.min()) - 1, float(values.max()) + 1
-    lines = draw_histogram(values, low, high, width)
+    bars = most_bars(size, width)
+    lines = draw_histogram(values, Bins.between(low, high, bars), width)
     assert [len(line) for line in lines] == [width] * HEIGHT
     heights = np.array([[EIGHTHS.index(bar) for bar in line] for line in lines]).sum(axis=0)
-    bars = min(width, max(8, 2 * int(size**0.5)))
     counts = np.histogram(values, bars, (low, high))[0]
     assert sorted(set(heights.tolist())) == sorted(
         {int(np.ceil(count * 8 * HEIGHT / counts.max())) for count in counts.tolist()}
@@ -423,7 +415,8 @@ def test_a_histogram_counts_as_numpy_does(width: int, size: int) -> None:
 
 
 def test_a_histogram_of_all_that_a_float_holds() -> None:
-    lines = draw_histogram(np.array([-1.7e308, 1.7e308]), -1.7e308, 1.7e308, 16)
+    bins = Bins.between(-1.7e308, 1.7e308, 8)
+    lines = draw_histogram(np.array([-1.7e308, 1.7e308]), bins, 16)
     assert lines == ["██            ██"] * HEIGHT
 
 
@@ -454,7 +447,7 @@ def test_the_panel_is_scrolled_with_the_keys() -> None:
         assert browser(pilot).panel.scroll_offset.y > 0
         assert browser(pilot).under_cursor == "w"
         await press(pilot, "tab", "up")
-        assert browser(pilot).under_cursor == ""
+        assert browser(pilot).under_cursor is None
 
     browse(steps, checkpoint_of({"w": torch.randn(20, 20)}))
 

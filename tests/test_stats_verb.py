@@ -128,10 +128,12 @@ def test_the_table_fits_the_terminal(columns: int) -> None:
 
 def test_a_histogram_shows_the_shape(forks: Forks, tmp_path: Path) -> None:
     path = tmp_path / "model"
-    save_file({"uniform": torch.linspace(0, 1, 160), "peak": torch.eye(40)}, path)
+    tensors = {"uniform": torch.linspace(0, 1, 160), "peak": torch.eye(40)}
+    save_file(tensors | {"whole": torch.arange(12)}, path)
     lines = forks.run("stats", path, "--format", "table").out.splitlines()
-    bars = {line.split()[0]: line.split()[-1] for line in lines[1:3]}
-    assert len(set(bars["uniform"])) == 1
+    bars = {line.split()[0]: line.split()[-1] for line in lines[1:4]}
+    assert len(set(bars["uniform"])) == len(set(bars["whole"])) == 1
+    assert len(bars["whole"]) == 12
     assert bars["peak"][0] == "█"
 
 

@@ -132,10 +132,10 @@ class Browser(App[None], inherit_bindings=False):
     def on_tree_node_highlighted(self) -> None:
         """Tell what the cursor is on, and begin to read it."""
         node = self.parameters.cursor_node
-        name = node.data.name if node and node.data else None
+        name = node.data.name if node and node.data and not node.is_root else None
         self.workers.cancel_all()
         self.under_cursor = name
-        self.panel.tell(name)
+        self.panel.tell(name, is_model=bool(node and node.is_root))
         if name is not None and self.catalog.is_parameter(name):
             self.measure(name)
             self.read_values(name, self.slice.value, self.panel.room)
@@ -258,7 +258,7 @@ class Browser(App[None], inherit_bindings=False):
         self.query_one("#count", Static).update(Text(count if is_part or differing else ""))
         root = build_layers(names) if is_part else self.catalog.root
         to_first = bool(self.filter_text)
-        self.parameters.show(root, self.under_cursor or "", to_first=to_first)
+        self.parameters.show(root, self.under_cursor, to_first=to_first)
 
 
 def _prompt(text: str) -> Text:

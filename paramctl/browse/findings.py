@@ -7,9 +7,10 @@ from rich.text import Text
 
 from paramctl.browse.catalog import SIDES
 from paramctl.browse.facts import NOTHING, Told, tell_numbers
-from paramctl.browse.histograms import draw_histogram
+from paramctl.browse.histograms import draw_histogram, most_bars
 from paramctl.browse.labels import BLUE, DIM, GREEN, TIE
 from paramctl.browse.reading import Measured
+from paramctl.stats.histograms import choose_bins
 from paramctl.stats.moments import Moments
 from paramctl.views.units import format_number, format_share
 
@@ -45,24 +46,27 @@ def tell_difference(measured: Measured) -> Text:
         return Text()
     if isinstance(difference, str):
         return Text(difference, DIM)
-    if not difference.count:
+    if difference.is_equal:
         return Text("all values are equal", GREEN)
-    told = f"max |A - B|  {difference.largest:.4g}, {difference.count:,} values differ"
+    differing = difference.count - difference.equal
+    told = f"max |A - B|  {difference.largest:.4g}, {differing:,} values differ"
     return Text(told, TIE)
 
 
 def draw_all(measured: Measured, sides: int, width: int) -> Text:
     """Draw the histograms, all from the same least to the same largest value."""
     found = {p: m for p, m in measured.moments.items() if isinstance(m, Moments) and m.count}
-    low = min((m.low for m in found.values() if m.low is not None), default=0.0)
-    high = max((m.high for m in found.values() if m.high is not None), default=0.0)
-    if low / 2 == high / 2:
+    samples = [moments.sample for moments in found.values()]
+    most = most_bars(max((sample.size for sample in samples), default=0), width)
+    bins = choose_bins(list(found.values()), most)
+    ends = [end for each in found.values() for end in (each.low, each.high) if end is not None]
+    if bins is None or min(ends) == max(ends):
         return Text()
     lines = []
-    for place, moments in found.items():
+    for place, sample in zip(found, samples, strict=True):
         lines += [Text(SIDES[place], "bold")] if sides > 1 else []
-        lines += [Text(bar, BLUE) for bar in draw_histogram(moments.sample, low, high, width)]
-    left, right = format_number(low), format_number(high)
+        lines += [Text(bar, BLUE) for bar in draw_histogram(sample, bins, width)]
+    left, right = format_number(min(ends)), format_number(max(ends))
     lines.append(Text(left + right.rjust(max(width - len(left), len(right) + 1)), DIM))
     return Text("\n").join(lines)
 

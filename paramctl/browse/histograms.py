@@ -13,16 +13,19 @@ FEWEST = 8  # bars
 EIGHTHS = " " + UNICODE_BARS
 
 
-def draw_histogram(sample: Array, low: float, high: float, width: int) -> list[str]:
-    """Return lines of bars that show how many of the values are where from `low` to `high`.
+def most_bars(count: int, width: int) -> int:
+    """Return how many bars so many values may have: few have few, wider ones."""
+    return min(width, max(FEWEST, 2 * isqrt(count)))
 
-    A bar that stands for any value at all is an eighth of a line high at least. Few values have
-    few bars, wider ones.
+
+def draw_histogram(sample: Array, bins: Bins, width: int) -> list[str]:
+    """Return lines of bars that show how many of the values are in each bin.
+
+    A bar that stands for any value at all is an eighth of a line high at least.
     """
-    bars = min(width, max(FEWEST, 2 * isqrt(sample.size)))
-    counts = Bins.between(low, high, bars).count_values(sample)
+    counts = bins.count_values(sample)
     heights = np.ceil(counts * (8 * HEIGHT / max(1, counts.max()))).astype(int).tolist()
-    widths = np.diff(np.arange(bars + 1) * width // bars).tolist()
+    widths = np.diff(np.arange(bins.number + 1) * width // bins.number).tolist()
     return [
         "".join(
             EIGHTHS[min(max(height - 8 * line, 0), 8)] * cells

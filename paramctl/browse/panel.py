@@ -37,21 +37,24 @@ class Panel(VerticalScroll):
         for part in PARTS:
             yield Static(id=part)
 
-    def tell(self, name: str | None) -> None:
-        """Say what is known of a model, layer or parameter; a page of a layer is nothing."""
+    def tell(self, name: str | None, *, is_model: bool) -> None:
+        """Say what is known of the model, or a layer or parameter; a page of a layer is nothing."""
         self._measured = None
         with self.app.batch_update():
             for part in PARTS:
                 self._put(part, Text())
-            if name is not None:
-                self._put("name", Text(clip(escape(name), NAME_LINES * self.room), "bold"))
+            if is_model:
+                self._put("facts", facts.tell_model(self.catalog))
+            elif name is not None:
+                label = escape(name) or "''"
+                self._put("name", Text(clip(label, NAME_LINES * self.room), "bold"))
                 self._put("facts", self._facts(name))
         self.scroll_home(animate=False)
 
     def _facts(self, name: str) -> RenderableType:
         if self.catalog.is_parameter(name):
             return facts.tell_parameter(self.catalog, name)
-        return facts.tell_layer(self.catalog, name) if name else facts.tell_model(self.catalog)
+        return facts.tell_layer(self.catalog, name)
 
     def tell_progress(self, done: int, total: int) -> None:
         """Say how much of a parameter is read."""

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeVar
 from paramctl.addresses import Match
 from paramctl.arrays import ARRAYS
 from paramctl.browse.catalog import Catalog, Side
-from paramctl.browse.difference import Difference
 from paramctl.checkpoint import Entry
+from paramctl.diff.values import Difference
 from paramctl.errors import ParamctlError, UsageError
 from paramctl.passes import Progress, find_all
 from paramctl.slices import Index

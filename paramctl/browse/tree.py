@@ -38,10 +38,14 @@ class ParameterTree(Tree[Branch]):
         self.catalog = catalog
         self.guide_depth = 3
 
-    def show(self, root: Layer, name: str, *, to_first: bool) -> None:
-        """Show the layers below `root`, the cursor on a parameter or layer, or on the first one."""
+    def show(self, root: Layer, name: str | None, *, to_first: bool) -> None:
+        """Show the layers below `root`, the cursor on a parameter or layer, or on the first one.
+
+        Without a name it is on the model, as it is where nothing is below `root`.
+        """
         self._grow(root)
-        node = self._lead_to(_first_parameter(root) if to_first else name)
+        wanted = _first_parameter(root) if to_first and root.children else name
+        node = self.root if wanted is None else self._lead_to(wanted)
         self.call_after_refresh(self._go_to, node)
 
     def _go_to(self, node: Node) -> None:
@@ -66,7 +70,7 @@ class ParameterTree(Tree[Branch]):
     def _lead_to(self, name: str) -> Node:
         """Unfold what leads to a parameter or layer, and return its node, or the nearest above."""
         node = self.root
-        while node.data and node.data.name != name:
+        while node.data and (node.is_root or node.data.name != name):
             inside = self._fill(node)
             inner = next(
                 (child for child in inside if child.data and child.data.leads_to(name)), None

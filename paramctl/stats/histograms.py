@@ -5,7 +5,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from paramctl.arrays import value_type
 from paramctl.passes import Group, Progress, find_all
 from paramctl.stats.bins import Bins
 from paramctl.stats.moments import Moments
@@ -32,10 +31,7 @@ def find_histograms(groups: Sequence[Group], most: int, progress: Progress) -> l
     moments = find_all(entries, lambda place: RealMoments(entries[place][0].numel), progress)
     found = iter(moments)
     of_groups = [[next(found) for _ in group] for group in groups]
-    bins = [
-        choose_bins(each, most, is_whole=_is_whole(group))
-        for group, each in zip(groups, of_groups, strict=True)
-    ]
+    bins = [choose_bins(each, most) for each in of_groups]
     spread = [each for group, each in zip(groups, bins, strict=True) for _ in group]
     counted = iter(find_all(entries, lambda place: _Counts(spread[place]), progress))
     return [
@@ -48,7 +44,7 @@ def find_histograms(groups: Sequence[Group], most: int, progress: Progress) -> l
     ]
 
 
-def choose_bins(moments: Sequence[Moments], most: int, *, is_whole: bool) -> Bins | None:
+def choose_bins(moments: Sequence[Moments], most: int) -> Bins | None:
     """Return bins that hold all finite values; None where there is none.
 
     Those of whole numbers are as wide as a whole number and have their middles on them, so that
@@ -59,16 +55,13 @@ def choose_bins(moments: Sequence[Moments], most: int, *, is_whole: bool) -> Bin
     if not lows:
         return None
     low, high = min(lows), max(highs)
+    is_whole = all(isinstance(each, int) for each in (*lows, *highs))
     if is_whole and max(abs(low), abs(high)) < WHOLE:
         span = int(high) - int(low) + 1
         width = -(-span // most)
         number = -(-span // width)
         return Bins(low - 0.5, low - 0.5 + number * width, number)
     return Bins.between(float(low), float(high), most)
-
-
-def _is_whole(group: Group) -> bool:
-    return all(value_type(entry).kind in "biu" for entry in group)
 
 
 class _Counts:

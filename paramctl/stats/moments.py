@@ -14,9 +14,9 @@ SAMPLE = 4096  # values of a parameter that are kept for its histogram
 class Moments:
     """What values come to; NaN and infinities are counted, and left out of all the rest.
 
-    `low` and `high` are None where there is no finite value. The blocks' means and spreads are put
-    together by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
-    sample variances", 1979.
+    `low` and `high` are whole where all values are, and None where none is finite. The blocks'
+    means and spreads are put together by Chan, Golub and LeVeque, "Updating formulae and a pairwise
+    algorithm for computing sample variances", 1979.
     """
 
     def __init__(self, numel: int) -> None:

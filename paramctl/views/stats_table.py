@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.style import Style
 
-from paramctl.stats.bins import Bins
+from paramctl.stats.histograms import choose_bins
 from paramctl.stats.measured import Measured
 from paramctl.stats.moments import Moments
 from paramctl.views.columns import BOLD, PLAIN, Column, Row, print_rows
@@ -81,10 +81,8 @@ def _numbers(moments: Moments) -> dict[str, str]:
 
 def _histogram(moments: Moments, bars: str) -> str:
     """Draw how the values lie between the least and the largest, by a sample of them."""
-    sample = moments.sample
-    if not sample.size or moments.low is None or moments.high is None:
+    bins = choose_bins([moments], BINS)
+    if bins is None or moments.low == moments.high:
         return ""
-    if moments.low / 2 == moments.high / 2:
-        return ""
-    counts = Bins.between(moments.low, moments.high, BINS).count_values(sample)
+    counts = bins.count_values(moments.sample)
     return spark([float(count) for count in counts], bars)
