@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from states import checkpoint_of
@@ -183,6 +183,7 @@ def test_merging_is_the_same_as_looking_at_all(parts: list[list[float]]) -> None
 @given(
     st.lists(st.floats(width=32), max_size=50), st.lists(st.floats(0, 1), min_size=1, max_size=4)
 )
+@example([0.0, -3.0], [1 - 2**-53])
 def test_quantiles_of_any_floats(values: list[float], fractions: list[float]) -> None:
     tensor = torch.tensor(values, dtype=torch.float32)
     checkpoint = checkpoint_of({"w": tensor})

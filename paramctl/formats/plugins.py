@@ -2,15 +2,13 @@
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, UsageError
+from paramctl.formats.sniffing import Reader
 from paramctl.sources import Source
 from paramctl.user_code import blaming_user
-
-if TYPE_CHECKING:
-    from paramctl.formats.registry import Reader
 
 GROUP = "paramctl.formats"
 
@@ -29,7 +27,7 @@ class OfferedFormat(Protocol):
         """
 
 
-def find_plugin(head: bytes) -> "tuple[str, Reader] | None":
+def find_plugin(head: bytes) -> tuple[str, Reader] | None:
     """Return the name and the reader of the one format that knows a file by its first bytes.
 
     Raises:
@@ -55,7 +53,7 @@ def _sniffs(entry: EntryPoint, head: bytes) -> bool:
         return plugin.sniffs(head)
 
 
-def _guard(entry: EntryPoint) -> "Reader":
+def _guard(entry: EntryPoint) -> Reader:
     """Return a reader whose errors name the format."""
 
     def read(source: Source, options: ReadOptions) -> Checkpoint:

@@ -5,12 +5,9 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import NamedTuple
 
-from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError
-from paramctl.formats.sniffing import PICKLE, Opening
+from paramctl.formats.sniffing import PICKLE, Opening, Reader
 from paramctl.sources import Source
-
-Reader = Callable[[Source, ReadOptions], Checkpoint]
 
 TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"

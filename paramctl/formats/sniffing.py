@@ -1,10 +1,14 @@
 """What tells a file's format: its first bytes, a text's keys, the first member of a zip archive."""
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 
+from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError
 from paramctl.sources import Source
+
+Reader = Callable[[Source, ReadOptions], Checkpoint]
 
 HEAD_BYTES = 512
 ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22

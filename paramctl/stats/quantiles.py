@@ -50,7 +50,9 @@ def _between(values: dict[int, float], count: int, fraction: float) -> float:
         return nan
     place = fraction * (count - 1)
     low, high, share = values[floor(place)], values[ceil(place)], place - floor(place)
-    return low + (high - low) * share if isfinite(high - low) else low * (1 - share) + high * share
+    if not isfinite(high - low):
+        return low * (1 - share) + high * share
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
 
 
 def _find_ranks(
