@@ -1,6 +1,7 @@
 """Statistics of parameters, held against numpy and torch for every type that has values."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,7 @@ def test_a_file_that_shrinks_is_an_error(tmp_path: Path) -> None:
         max_size=4,
     )
 )
+@example([[sys.float_info.max] * 3])
 def test_mean_and_spread_of_any_finite_floats_are_finite(blocks: list[list[float]]) -> None:
     """Sums and squares of the largest overflow, and those of the smallest are zero."""
     found = Moments(0)

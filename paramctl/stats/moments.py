@@ -64,13 +64,15 @@ class Moments:
             total = float(values.sum())
         if not values.size:
             return
+        low, high = block.min().item() + 0, block.max().item() + 0  # no -0
         mean = total / values.size if isfinite(total) else float((values / values.size).sum())
+        mean = _clamp(mean, low, high)
         values -= mean
         values *= values  # no dot product: BLAS has threads of its own, in the way of ours
         variance = float(values.sum()) / values.size
         is_whole = SMALL < variance < inf
+        self._stretch(low, high)
         self._join(block.size, mean, sqrt(variance) if is_whole else _find_std(block, mean))
-        self._stretch(block.min().item() + 0, block.max().item() + 0)  # no -0
         self.zeros += block.size - int(np.count_nonzero(block))
         self._samples.append(block[:: self._step].astype(np.float64))
 
@@ -81,16 +83,20 @@ class Moments:
         self.zeros += later.zeros
         self._samples += later._samples
         if later.low is not None and later.high is not None:
-            self._join(later.count, later.mean, later._std)
             self._stretch(later.low, later.high)
+            self._join(later.count, later.mean, later._std)
 
     def _join(self, count: int, mean: float, std: float) -> None:
-        """Take in values with this mean and spread; no step is larger than the values are."""
+        """Take in values with this mean and spread, the extremes being known.
+
+        No step is larger than the values are.
+        """
         share, rest = count / (self.count + count), self.count / (self.count + count)
         half_apart = mean / 2 - self.mean / 2
         between = half_apart * (2 * sqrt(share * rest))
         self._std = hypot(self._std * sqrt(rest), std * sqrt(share), between)
-        self.mean = self.mean + half_apart * share + half_apart * share
+        mean = self.mean + half_apart * share + half_apart * share
+        self.mean = _clamp(mean, self.low, self.high)
         self.count += count
 
     def _stretch(self, low: float, high: float) -> None:
@@ -104,6 +110,11 @@ class Moments:
         self.nans += nans
         self.infinities += values.size - int(finite.sum()) - nans
         return block[finite], values[finite]
+
+
+def _clamp(mean: float, low: float | None, high: float | None) -> float:
+    """Return the mean, which roundings may have moved beyond the extremes, even to infinity."""
+    return mean if low is None or high is None else min(max(mean, float(low)), float(high))
 
 
 def _find_std(block: Array, mean: float) -> float:
