@@ -51,6 +51,26 @@ def test_a_folder_of_shards_is_written(forks: Forks, tmp_path: Path) -> None:
     assert library.open(tmp_path / "out").keys() == load_file(MLP).keys()
 
 
+def test_a_dry_run_says_what_a_format_does_not_keep(forks: Forks, tmp_path: Path) -> None:
+    tied, path = tmp_path / "tied.safetensors", tmp_path / "x.npz"
+    library.open(SHARED).with_metadata({"license": "MIT"}).save(tied)
+    plan = forks.run("convert", tied, "-o", path, "-n")
+    assert plan.out.splitlines()[0] == "0.bias\t[8]\tfloat32\t32"
+    written = forks.run("convert", tied, "-o", path)
+    assert plan.err.splitlines() == written.err.splitlines()[:-1]
+    assert all(word in plan.err for word in ("license", "written again"))
+
+
+def test_what_metadata_holds_is_not_said_to_be_lost(forks: Forks, tmp_path: Path) -> None:
+    path, beside = tmp_path / "x.pt", {"epoch": 3, "optimizer": [torch.ones(2)]}
+    torch.save({"model": {"w": torch.ones(2)}} | beside, path)
+    plan = forks.run("convert", path, "-n")
+    assert plan.err == f"paramctl: {path}: not written: optimizer (1 tensor)\n"
+    written = forks.run("convert", path, "-o", tmp_path / "x.safetensors")
+    assert written.err.startswith(plan.err)
+    assert library.open(tmp_path / "x.safetensors").metadata["epoch"] == "3"
+
+
 def test_a_pipe_carries_safetensors() -> None:
     run = shell('"$P" convert "$M" --dtype fp16 | "$P" convert -', M=MLP)
     assert (run.returncode, run.stderr) == (0, b"")

@@ -1,5 +1,6 @@
 """`paramctl convert`: a model in another format, or with other types."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,10 +10,12 @@ from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import ModelAlone, Reading, complete_addresses
-from paramctl.cli.saving import Saving, choose_destination
+from paramctl.cli.saving import Destination, Saving, choose_destination
 from paramctl.dtypes import FLOATING
 from paramctl.errors import UsageError, blaming
 from paramctl.views.casts import show_casts
+from paramctl.views.changes import Changes
+from paramctl.views.selections import show_whole
 
 EXAMPLES = """
 $ paramctl convert sample_models/mlp.pt --dtype bf16 --keep-dtype '*.bias' --dry-run
@@ -73,9 +76,16 @@ def run(
     destination = choose_destination(environment, saving, checkpoint, any_format=True)
     with blaming(checkpoint.file):
         converted = _cast(checkpoint, dtype, keep_dtype or []) if dtype else checkpoint
-        destination.save(converted, lambda: show_casts(checkpoint, converted))
+        destination.save(converted, partial(_show, checkpoint, converted, destination))
     if dtype:
         note_overflows(environment, converted, dtype)
+
+
+def _show(old: Checkpoint, new: Checkpoint, destination: Destination) -> Changes:
+    """Return what is cast, or all that is written where nothing is to be."""
+    if new is old:
+        return show_whole(new, f"write as {destination.options.format}")
+    return show_casts(old, new)
 
 
 def _cast(checkpoint: Checkpoint, dtype: str, keep: list[str]) -> Checkpoint:

@@ -7,7 +7,7 @@ from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.selection import extract
 from paramctl.errors import blaming
-from paramctl.views.selections import show_extracted
+from paramctl.views.selections import show_whole
 
 EXAMPLES = """
 $ paramctl extract sample_models/gpt2 h.0.mlp | paramctl ls
@@ -45,4 +45,4 @@ def run(
     with blaming(checkpoint.file):
         part = extract(checkpoint, addresses, filtering.classes)
         note_spec(environment, checkpoint, part)
-        destination.save(part, lambda: show_extracted(part))
+        destination.save(part, lambda: show_whole(part, "extract"))

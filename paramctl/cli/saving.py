@@ -1,7 +1,7 @@
 """Where an edited model goes: a file, the file that it was read from, or standard output."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -94,11 +94,13 @@ class Destination(NamedTuple):
         Raises:
             ParamctlError: the model cannot be written.
         """
+        environment = self.environment
         if self.is_plan:
-            check(edited, self.options)
+            notes = check(edited, self.options)
+            _note_left_out(environment, edited)
+            _note(environment, notes)
             _write_plan(self, edited, show())
             return
-        environment = self.environment
         _note_left_out(environment, edited)
         with show_progress(environment) as progress:
             if self.path:
@@ -221,15 +223,20 @@ def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) 
 
 
 def _note_left_out(environment: Environment, edited: Checkpoint) -> None:
-    """Say what else of a training checkpoint there is that safetensors does not hold."""
-    if edited.others:
-        parts = ", ".join(f"{key} ({what})" for key, what in edited.others.items())
-        environment.note(escape(f"{edited.file}: not written: {parts}"))
+    """Say what else of a training checkpoint there is that is no metadata either."""
+    others = edited.others.items()
+    parts = [f"{key} ({what})" for key, what in others if key not in edited.metadata]
+    if parts:
+        environment.note(escape(f"{edited.file}: not written: {', '.join(parts)}"))
 
 
 def _note_report(environment: Environment, path: str, report: Report) -> None:
-    for note in report.notes:
-        environment.note(escape(note))
+    _note(environment, report.notes)
     if path:
         count = f" in {len(report.files)} files" if len(report.files) > 1 else ""
         environment.note(escape(f"wrote {path}, {format_bytes(report.nbytes)}{count}"))
+
+
+def _note(environment: Environment, notes: Iterable[str]) -> None:
+    for note in notes:
+        environment.note(escape(note))

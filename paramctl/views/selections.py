@@ -1,4 +1,4 @@
-"""Parameters that are about to be left out or taken out, as people and programs read them."""
+"""Parameters that are about to be left out, or alone to be written, for people and programs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,10 +21,10 @@ def show_dropped(old: Checkpoint, new: Checkpoint) -> Changes:
     return Changes(rows, summary, _lines(rows), checkpoint=old)
 
 
-def show_extracted(new: Checkpoint) -> Changes:
-    """Return all parameters of what is taken out."""
-    rows = make_rows(new, new)
-    return Changes(rows, f"to extract: {total_line(total(new, rows))}", _lines(rows))
+def show_whole(checkpoint: Checkpoint, what: str) -> Changes:
+    """Return all parameters of a model; `what` is to be done with them."""
+    rows = make_rows(checkpoint, checkpoint)
+    return Changes(rows, f"to {what}: {total_line(total(checkpoint, rows))}", _lines(rows))
 
 
 def _say_heir(group: Sequence[str], new: Checkpoint) -> str:

@@ -39,13 +39,13 @@ def save(
     return save_folder(checkpoint, os.fspath(path), options, progress)
 
 
-def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> None:
-    """Make sure that a model can be written.
+def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> tuple[str, ...]:
+    """Make sure that a model can be written, and return what is good to know of it.
 
     Raises:
         ParamctlError: it cannot; the class says why.
     """
-    plan(checkpoint, options)
+    return plan(checkpoint, options).notes
 
 
 def stream(
