@@ -88,6 +88,8 @@ DTYPES = (
     DType("qint32", 32),
     DType("quint4x2", 4),
     DType("quint2x4", 2),
+    *(DType(f"{sign}int4x2", 4) for sign in ("", "u")),  # ONNX's, named as torch's quint4x2 is
+    *(DType(f"{sign}int2x4", 2) for sign in ("", "u")),
     DType("bits16", 16),
     *(DType(f"bits{packing}", 8) for packing in ("8", "1x8", "2x4", "4x2")),
     *(DType(f"{sign}int{bits}", 8) for sign in ("", "u") for bits in range(1, 8)),

@@ -21,7 +21,18 @@ LAYOUTS = (
     (LATEST,),
     (".metadata",),
     ("*.index.json",),
-    ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5", "*.keras", "*.gguf"),
+    (
+        "*.safetensors",
+        "*.bin",
+        "*.pt",
+        "*.pth",
+        "*.ckpt",
+        "*.msgpack",
+        "*.h5",
+        "*.keras",
+        "*.gguf",
+        "*.onnx",
+    ),
     (CONFIG,),
 )
 """The patterns of the file to read, the surest first: the first row that names a file decides."""

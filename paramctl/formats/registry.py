@@ -23,6 +23,9 @@ _FLAX = re.compile(
 )
 """A map with a text as its first key, or an empty one."""
 
+_ONNX = re.compile(rb"\x08[\x01-\x1f](?:[\x12\x1a\x22\x32\x3a\x42\x72]|\x28.|$)", re.DOTALL)
+"""A version of the format, and the mark of what may come next: protobuf has no magic number."""
+
 
 class Format(NamedTuple):
     """A format: the module in `paramctl.formats` whose `read` reads it, and how it is told."""
@@ -46,6 +49,7 @@ FORMATS = (
         lambda file: file.is_json and _CONFIG.search(file.text) and not _INDEX.search(file.text),
     ),
     Format("spec", lambda file: _SPEC.search(file.text)),
+    Format("onnx", lambda file: _ONNX.match(file.head) and file.head[4:8] != bytes(4)),
     Format("sharded", lambda file: file.is_json),
     Format("safetensors", lambda file: file.head[8:9] == b"{"),
 )
