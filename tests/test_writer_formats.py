@@ -311,3 +311,12 @@ def test_a_model_comes_back_from_any_format_as_it_was(seed: int, folder: Path) -
     assert list(torch.load(folder / "1.pt")) == list(first)
     assert list(last) == list(paramctl.open(folder / "2.safetensors"))
     assert_same_state({name: last[name] for name in first}, plain(first))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_model_comes_back_from_npz_but_for_its_ties(seed: int, folder: Path) -> None:
+    first = {**random_state(seed, NUMPY), "a.weight": torch.ones(1), "A.weight": torch.zeros(2)}
+    torch.save(first, folder / "0.pt")
+    (folder / "1.npz").write_bytes(written(paramctl.open(folder / "0.pt"), NPZ))
+    last = torch.load(io.BytesIO(written(paramctl.open(folder / "1.npz"), TORCH)))
+    assert_same_state(last, {name: _copy(tensor) for name, tensor in first.items()})

@@ -21,7 +21,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:  # noqa: ARG001 (a
         UnsafeError: an array holds Python objects.
     """
     checkpoint = Checkpoint(source.name, "npz", {})
-    for member in read_directory(source).values():
+    for member in read_directory(source, folds_case=False).values():
         if not member.name.endswith(SUFFIX):
             raise MalformedError(f"zip member '{member.name}' is no {SUFFIX} file beside others")
         name = member.name.removesuffix(SUFFIX)

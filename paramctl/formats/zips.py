@@ -48,8 +48,10 @@ class Member(NamedTuple):
 _Entry = tuple[str, int, int, int, int, int, int, int]  # a member's, in half the time
 
 
-def read_directory(source: Source) -> dict[str, Member]:
+def read_directory(source: Source, *, folds_case: bool = True) -> dict[str, Member]:
     """Read the archive's directory; no member is touched.
+
+    With `folds_case` two names may not differ in case alone: torch takes one for the other.
 
     Raises:
         MalformedError: the archive breaks a rule, or readers could differ on what it holds.
@@ -63,9 +65,9 @@ def read_directory(source: Source) -> dict[str, Member]:
     if count * CENTRAL.size > nbytes:
         raise MalformedError(f"a zip directory of {nbytes} bytes cannot hold {count} members")
     members: dict[str, Member] = {}
-    folded: set[str] = set()  # torch takes a name for another that differs in case alone
+    folded: set[str] = set()
     for member in _place(list(_read_entries(source.read(offset, nbytes), count)), offset):
-        name = member.name.lower()
+        name = member.name.lower() if folds_case else member.name
         if name in members or name in folded:
             raise MalformedError(f"two zip members have the name '{member.name}', its case apart")
         if name != member.name:
