@@ -167,6 +167,7 @@ def test_a_parameter_with_others_below_it_has_a_box_of_its_own(tmp_path: Path) -
         ([0, 1, 1000], "019"),
         ([7] * 16, "9" * 16),
         ([1] * 31 + [17], "1" * 15 + "9"),
+        ([1] * 20, "9" * 10),
         ([0] * 64, "0" * 16),
     ],
 )

@@ -22,6 +22,7 @@ HOSTILE = [
     "constructor.__proto__",
     "<!--<script>",
     "a\u202eb\x1b[31m\u2028\x00",
+    "",
 ]
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -182,6 +183,7 @@ def test_names_that_hold_html_are_text(hostile: Page) -> None:
     for name in HOSTILE[:5]:
         assert all(part in shown for part in name.split("."))
     assert "<b>&model.safetensors" in shown
+    assert "''" in names(hostile)
     assert r"a\u202eb\x1b[31m\u2028\x00" in shown
     for row in hostile.locator(".body .row").all():
         row.click()

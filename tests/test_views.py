@@ -25,7 +25,7 @@ from paramctl.views.separators import ASCII_SEPARATOR
 from paramctl.views.summary import header_line
 from paramctl.views.tree import Line, flat_lines
 from paramctl.views.tree_table import print_lines
-from paramctl.views.units import format_bytes
+from paramctl.views.units import format_bytes, format_share
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MODELS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".py" and path.name[0] != "_")
@@ -170,6 +170,21 @@ def test_no_metadata_is_said_aside(tmp_path: Path) -> None:
 )
 def test_bytes_have_three_digits(count: int, text: str) -> None:
     assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0%"),
+        (1e-6, "0.0001%"),
+        (0.99949, "99.9%"),
+        (1 - 1e-9, ">99.9%"),
+        (1, "100%"),
+        (None, ""),
+    ],
+)
+def test_only_all_is_a_hundred_percent(share: float | None, text: str) -> None:
+    assert format_share(share) == text
 
 
 @given(st.text())

@@ -33,7 +33,7 @@ def _numbers(moments: Moments | str | None) -> Told:
         "min": format_number(moments.low, NOTHING),
         "max": format_number(moments.high, NOTHING),
         "norm": format_number(moments.norm, NOTHING),
-        "zeros": format_share(moments.zeros / max(moments.numel, 1)),
+        "zeros": format_share(moments.zeros / max(moments.count, 1)),
         "NaN": f"{moments.nans:,}",
         "Inf": f"{moments.infinities:,}",
     }

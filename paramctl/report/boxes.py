@@ -55,7 +55,7 @@ def _inside(census: Census, layer: Layer, place: int) -> Iterator[Box]:
         yield Box(place, "(itself)", own.numel, None)
     most = BESIDE if len(sized) > BESIDE + 1 else len(sized)
     for values, label, child in sized[:most]:
-        yield Box(place, escape(label), values, child)
+        yield Box(place, escape(label) or "''", values, child)
     if rest := sized[most:]:
         yield Box(place, f"{len(rest):,} smaller", sum(each[0] for each in rest), None)
 

@@ -42,7 +42,7 @@ def _parameter(each: Parameter, places: Mapping[str, int]) -> dict[str, Any]:
     told = {
         "change": each.change,
         "parameter": None if each.pair.a is None else places[each.pair.a],
-        "name": escape(each.name),
+        "name": escape(each.name) or "''",
         "a": each.a and each.a.summary,
         "b": each.b and each.b.summary,
         "note": escape("; ".join(notes_of(each))),

@@ -93,7 +93,7 @@ def found_facts(checked: Checked, places: Places) -> dict[str, Any]:
                 "severity": finding.kind.severity,
                 "kind": finding.kind,
                 "parameter": places.get(finding.name),
-                "name": escape(finding.name),
+                "name": escape(finding.name) or "''",
                 "what": escape(finding.what),
             }
             for finding in checked.findings[:FINDINGS]

@@ -29,7 +29,12 @@ function short(value, digits = 4) {
 const counted = new Intl.NumberFormat('en');
 const whole = (count) => (count == null ? '' : counted.format(count));
 const plural = (count, noun) => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
-const percent = (share) => (share == null ? '' : `${Number((100 * share).toPrecision(3))}%`);
+
+/** Write a share in percent with three digits, 100% where it is all. */
+function percent(share) {
+  if (share == null) return '';
+  return share >= 0.9995 && share < 1 ? '>99.9%' : `${Number((100 * share).toPrecision(3))}%`;
+}
 
 /** Write a number of bytes with three digits and a decimal unit. */
 function bytes(count) {
@@ -56,7 +61,7 @@ layers.parameter.forEach((parameter, place) => {
 function nameOf(place) {
   const parts = [];
   for (let at = place; at > 0; at = layers.parent[at]) parts.push(layers.label[at]);
-  return parts.reverse().join('.');
+  return parts.reverse().join('.') || "''";
 }
 
 const nameOfParameter = (parameter) => nameOf(places[parameter]);

@@ -138,7 +138,7 @@ function drawName(line) {
   if (state.sorted) return [make('span', { class: 'label', title: nameOf(place) }, mark(nameOf(place)))];
   const space = make('span', { class: 'indent' });
   space.style.width = `${(tree.level[line] - 1) * 16}px`;
-  const label = make('span', { class: 'label', title: nameOf(place) }, mark(tree.label[line]));
+  const label = make('span', { class: 'label', title: nameOf(place) }, mark(tree.label[line] || "''"));
   if (!isLayer(line)) return [space, make('span', { class: 'leaf' }), label];
   const fold = make('button', {
     type: 'button',

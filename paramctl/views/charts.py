@@ -30,7 +30,7 @@ class _Scale(NamedTuple):
 def title(plot: Plot, width: int) -> Text:
     """Return the line above a plot: its name and its type."""
     room = max(width - len(plot.type) - 2, MIN_NAME)
-    line = Text.assemble((clip(plot.name, room), "bold"), f"  {plot.type}")
+    line = Text.assemble((clip(plot.name, room) or "''", "bold"), f"  {plot.type}")
     return Text(cut(line.plain, width), spans=line.spans)
 
 

@@ -94,7 +94,7 @@ def _write_title(axes: "Axes", plot: Plot, width: float) -> None:
     """Write the name, and below it the type and a line of facts for each model."""
     room = int((width - LEFT / 2) * CHARACTERS)
     above = 72 * LINE * (len(plot.facts) + 1)  # points
-    axes.set_title(show(clip(plot.name, room)), pad=above + 72 * GAP)
+    axes.set_title(show(clip(plot.name, room) or "''"), pad=above + 72 * GAP)
     lines = [plot.type, *plot.facts]
     for place, line in enumerate(lines):
         color = hexadecimal((OURS, THEIRS)[place - 1]) if place and len(lines) > 2 else "#666666"

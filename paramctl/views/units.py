@@ -26,5 +26,7 @@ def format_number(value: float | None, none: str = "") -> str:
 
 
 def format_share(value: float | None) -> str:
-    """Write a share in percent with three digits; nothing where there is none to speak of."""
-    return "" if value is None else f"{100 * value:.3g}%"
+    """Write a share in percent with three digits, 100% where it is all; "" where there is none."""
+    if value is None:
+        return ""
+    return ">99.9%" if 0.9995 <= value < 1 else f"{100 * value:.3g}%"
