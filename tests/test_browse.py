@@ -345,7 +345,7 @@ def test_two_models_side_by_side() -> None:
         assert {"-  old  [2]", "+  new  [1]", "≠  grown  [2]", "≠  cast  [2]"} <= set(labels)
         assert {"w  [30, 40]", "b  [4]"} <= set(labels)
         await find(pilot, "h.0.w")
-        assert f"max |A - B| {gap:.4g}, 1 values differ" in panel(pilot)
+        assert f"max |A - B| {gap:.4g}, not equal in 1 value" in panel(pilot)
         mean = [f"{float(each['h.0.w'].double().mean()):.4g}" for each in (first, second)]
         assert f"mean {' '.join(mean)}" in panel(pilot)
         for name, told in {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from forks import Forks
+from index_rows import index
 from program import run_on_terminal
 from safetensors.torch import save_file
 
@@ -135,6 +136,14 @@ def test_a_histogram_shows_the_shape(forks: Forks, tmp_path: Path) -> None:
     assert len(set(bars["uniform"])) == len(set(bars["whole"])) == 1
     assert len(bars["whole"]) == 12
     assert bars["peak"][0] == "█"
+
+
+def test_a_shard_that_is_not_there_is_told_last(forks: Forks, tmp_path: Path) -> None:
+    save_file({"a": torch.ones(2)}, tmp_path / "1.safetensors")
+    path = index(tmp_path, {"a": "1.safetensors", "b": "2.safetensors"})
+    run = forks.run("stats", path)
+    assert (run.code, list(rows_of(run.out))) == (3, ["a", "b"])
+    assert "2.safetensors is missing" in run.err
 
 
 def test_one_nan_of_very_many_values_is_counted(tmp_path: Path, forks: Forks) -> None:

@@ -12,7 +12,7 @@ from paramctl.browse.labels import BLUE, DIM, GREEN, TIE
 from paramctl.browse.reading import Measured
 from paramctl.stats.histograms import choose_bins
 from paramctl.stats.moments import Moments
-from paramctl.views.units import format_number, format_share
+from paramctl.views.units import count_noun, format_number, format_share
 
 
 def tell_statistics(measured: Measured, sides: int) -> RenderableType:
@@ -48,8 +48,8 @@ def tell_difference(measured: Measured) -> Text:
         return Text(difference, DIM)
     if difference.is_equal:
         return Text("all values are equal", GREEN)
-    differing = difference.count - difference.equal
-    told = f"max |A - B|  {difference.largest:.4g}, {differing:,} values differ"
+    differing = count_noun(difference.count - difference.equal, "value")
+    told = f"max |A - B|  {difference.largest:.4g}, not equal in {differing}"
     return Text(told, TIE)
 
 

@@ -9,10 +9,10 @@ from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.abridging import abridge
 from paramctl.cli.environment import Environment
-from paramctl.cli.models import open_model
+from paramctl.cli.models import open_model, refuse_complaints
 from paramctl.cli.options import OUTPUT, Filtering, ModelAndLayers, Reading
 from paramctl.cli.progress import show_progress
-from paramctl.errors import NO, MalformedError, UsageError, blaming
+from paramctl.errors import NO, UsageError, blaming
 from paramctl.layer_types import keep_types
 from paramctl.views.summary import header_line
 
@@ -102,8 +102,7 @@ def run(
             checked = check(checkpoint, names, kinds, declared, progress)
     form = form or (CheckFormat.LINES if environment.out_is_terminal else CheckFormat.TSV)
     _write(environment, checkpoint, checked, form)
-    if checkpoint.complaints:
-        raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+    refuse_complaints(checkpoint)
     if checked.findings:
         raise typer.Exit(NO)
 

@@ -7,9 +7,9 @@ import typer
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
-from paramctl.cli.models import open_model
+from paramctl.cli.models import open_model, refuse_complaints
 from paramctl.cli.options import OUTPUT, Filtering, ListingFormat, ModelAndLayers, Reading
-from paramctl.errors import NO, MalformedError, UsageError, blaming
+from paramctl.errors import NO, UsageError, blaming
 from paramctl.groups import Groups
 from paramctl.layer_types import keep_types
 from paramctl.views import text
@@ -118,8 +118,7 @@ def run(
             _write_for_programs(environment, checkpoint, rows, form)
     if declaration:
         declaration.report(environment, for_people=form in FOR_PEOPLE)
-    if checkpoint.complaints:
-        raise MalformedError("; ".join(checkpoint.complaints[:5]), file=checkpoint.file)
+    refuse_complaints(checkpoint)
     if declaration and not declaration.found.is_whole:
         raise typer.Exit(NO)
 

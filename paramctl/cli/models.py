@@ -7,7 +7,14 @@ from paramctl.addresses import resolve
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.cli.environment import STDIN, Environment
 from paramctl.cli.options import Reading
-from paramctl.errors import FileError, ParamctlError, UnsafeError, UsageError, blaming
+from paramctl.errors import (
+    FileError,
+    MalformedError,
+    ParamctlError,
+    UnsafeError,
+    UsageError,
+    blaming,
+)
 from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
 
@@ -19,6 +26,7 @@ MODEL_SUFFIXES = (
 STDIN_ARGUMENT, STDIN_NAME = "-", "<stdin>"
 EMPTY = "an empty argument"
 MAX_GLOBALS = 8
+MAX_COMPLAINTS = 5
 
 
 def open_model(
@@ -46,6 +54,17 @@ def open_model(
         checkpoint, addresses = _find_model(environment, arguments or [], options)
     _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
     return checkpoint, addresses
+
+
+def refuse_complaints(checkpoint: Checkpoint) -> None:
+    """Say what is wrong with a file, once all that can be told of it is told.
+
+    Raises:
+        MalformedError: there is something.
+    """
+    if checkpoint.complaints:
+        what = "; ".join(checkpoint.complaints[:MAX_COMPLAINTS])
+        raise MalformedError(what, file=checkpoint.file)
 
 
 def open_named(environment: Environment, name: str, reading: Reading) -> Checkpoint:

@@ -7,7 +7,7 @@ import typer
 from paramctl.addresses import resolve_all
 from paramctl.cli.abridging import abridge
 from paramctl.cli.environment import Environment
-from paramctl.cli.models import open_model
+from paramctl.cli.models import open_model, refuse_complaints
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading, TableForm, TableFormat
 from paramctl.cli.progress import show_progress
 from paramctl.errors import UsageError, blaming
@@ -111,3 +111,4 @@ def run(
             shown, remark = abridge(environment, rows, form)
             print_stats(console, shown, fractions, environment.bars, width)
             environment.write(f"{remark}{summary(measured)}\n")
+    refuse_complaints(checkpoint)
