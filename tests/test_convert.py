@@ -162,7 +162,7 @@ def test_python_does_the_same(tmp_path: Path) -> None:
     assert torch.equal(new["2.weight"], old["2.weight"])
     model.save(tmp_path / "x.npz")
     assert set(np.load(tmp_path / "x.npz")) == set(old)
-    with pytest.raises(UsageError, match="torch is not written in several files"):
+    with pytest.raises(UsageError, match="torch is not written in files of a size"):
         model.save(tmp_path / "y.pt", max_shard_size=100)
     described = library.open(SAMPLES / "shared.yaml")
     with pytest.raises(UsageError, match="has no values yet"):

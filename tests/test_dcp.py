@@ -12,9 +12,11 @@ import pytest
 import torch
 from dcp_folders import Folder, saved, write
 from forks import Forks
+from generated import SAFETENSORS, random_tensors
 from hostile import Row, assert_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch.distributed.checkpoint import state_dict_saver
 from torch.distributed.checkpoint.default_planner import _EmptyStateDictLoadPlanner
 from torch.distributed.checkpoint.filesystem import FileSystemReader
@@ -32,6 +34,7 @@ from paramctl.formats.dcp import read
 from paramctl.slices import select
 from paramctl.sources import BytesSource, FileSource
 
+SAMPLES = Path(__file__).parents[1] / "sample_models"
 DCP = Path(__file__).parent / "files" / "dcp"  # four processes wrote it: make_dcp.py
 EVERYTHING = ReadOptions(everything=True)
 Bytes = dict[str, tuple[str, tuple[int, ...], bytes]]
@@ -54,7 +57,13 @@ def save(state: dict[str, Any], folder: Path) -> None:
 def flatten(value: object, name: str = "") -> Bytes:
     """Return the tensors of a state dict by their dotted names."""
     if isinstance(value, torch.Tensor):
-        data = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        data = (
+            value.clone(memory_format=torch.contiguous_format)
+            .reshape(-1)
+            .view(torch.uint8)
+            .numpy()
+            .tobytes()
+        )
         return {name: (str(value.dtype).removeprefix("torch."), tuple(value.shape), data)}
     items = (
         value.items()
@@ -109,6 +118,61 @@ def test_a_training_s_state_is_what_torch_loads(tmp_path: Path) -> None:
     told = open_checkpoint(tmp_path, ReadOptions(nested=True)).metadata
     assert told["optimizer"]["param_groups"][0]["lr"] == 0.001
     assert told["list"][1] == 5
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=8)  # each writes to the disk
+def test_what_is_written_is_what_torch_writes(seed: int) -> None:
+    tensors = random_tensors(np.random.default_rng(seed), SAFETENSORS)
+    state = {f"w.{place}": tensor.detach().clone() for place, tensor in enumerate(tensors)}
+    with TemporaryDirectory() as path:
+        own, theirs = Path(path, "own.dcp"), Path(path, "theirs")
+        torch.save(state, Path(path, "state.pt"))
+        paramctl.open(Path(path, "state.pt")).save(own)
+        save(state, theirs)
+        assert flatten(load(own)) == flatten(load(theirs)) == flatten(state)
+        ours, noted = (pickle.loads((each / ".metadata").read_bytes()) for each in (own, theirs))
+        assert ours.state_dict_metadata == noted.state_dict_metadata
+        assert list(ours.planner_data.items()) == list(noted.planner_data.items())
+        assert ours.storage_data.keys() == noted.storage_data.keys()
+        assert held(open_checkpoint(own)) == flatten(state)
+        paramctl.open(own).save(Path(path, "again.pt"))
+        paramctl.open(Path(path, "state.pt")).save(Path(path, "once.pt"))
+        assert Path(path, "again.pt").read_bytes() == Path(path, "once.pt").read_bytes()
+
+
+def test_ties_are_stored_once_and_kept(forks: Forks, tmp_path: Path) -> None:
+    sample = SAMPLES / "shared.safetensors"
+    run = forks.run("convert", sample, "-o", tmp_path / "x.dcp")
+    assert (run.code, run.err.count("\n")) == (0, 1)
+    written = open_checkpoint(tmp_path / "x.dcp")
+    assert written.aliases == {"4.weight": "2.weight", "4.bias": "2.bias"}
+    assert {name: held(written)[name] for name in written} == held(open_checkpoint(sample))
+    state = load(tmp_path / "x.dcp")
+    assert torch.equal(state["4.weight"], state["2.weight"])
+    forks.run("convert", sample, "-o", tmp_path / "y.dcp", "--ties", "copy")
+    assert not open_checkpoint(tmp_path / "y.dcp").aliases
+
+
+def test_a_folder_that_holds_one_is_left_as_it_is(forks: Forks, tmp_path: Path) -> None:
+    call = ("convert", SAMPLES / "mlp.pt", "-o", tmp_path / "x.dcp")
+    assert forks.run(*call).code == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "x.dcp").iterdir()}
+    assert set(before) == {".metadata", "__0_0.distcp"}
+    refused = forks.run(*call)
+    assert (refused.code, "--force" in refused.err) == (2, True)
+    forced = forks.run(*call, "--force")
+    assert (forced.code, "write to a new folder" in forced.err) == (6, True)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "x.dcp").iterdir()} == before
+
+
+def test_a_plan_says_what_is_not_kept_and_writes_nothing(forks: Forks, tmp_path: Path) -> None:
+    save_file({"w": torch.ones(2)}, tmp_path / "x.safetensors", {"license": "mit"})
+    call = ("convert", tmp_path / "x.safetensors", "-o", tmp_path / "x.dcp")
+    plan = forks.run(*call, "-n")
+    assert (plan.code, "not kept: license" in plan.err) == (0, True)
+    assert not (tmp_path / "x.dcp").exists()
+    assert forks.run(*call, "--max-shard-size", "1GB").code == 2
 
 
 @st.composite
@@ -272,6 +336,11 @@ def no_value(folder: Folder) -> None:
     folder.put("v", None, b"PK")
 
 
+def untrue_tie(folder: Folder) -> None:
+    folder.add("v", torch.ones(2, 2))
+    folder.metadata.storage_data[MetadataIndex("v", (0, 0))] = folder.place()
+
+
 def many_chunks(folder: Folder) -> None:
     boxes = [((row, 0), (1, 2)) for row in range(3)]
     folder.add_chunks("many", torch.ones(3, 2), boxes)
@@ -331,6 +400,7 @@ ROWS = [
     Row("D18-below", changed(two_keys), 3, "puts 'step' below another value"),
     Row("D18-same", path("step"), 3, "puts 'step' where another value is"),
     Row("D18-deep", path(*"a" * 300), 5, "'w' is nested 300 deep"),
+    Row("D18-tie", changed(untrue_tie), 3, "puts two things at one place"),
     Row("D18-many", changed(many_chunks), 3, "where every chunk of 'many' is"),
     Row("D18-tensor", metadata(planner_data=None, storage_meta=torch.ones(1)), 3, "storage"),
     Row("D18-value", changed(no_value), 3, "zip"),

@@ -65,7 +65,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Write a model in the format of -o's suffix (.safetensors, .pt, .npz), or with other types."""
+    """Write a model in the format that -o's suffix names, or with other types."""
     checkpoint, rest = open_model(environment, arguments, reading)
     if rest:
         raise UsageError(

@@ -20,7 +20,7 @@ from paramctl.sources import URL_SCHEMES, open_descriptor
 
 MODEL_SUFFIXES = (
     *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz", ".msgpack"),
-    *(".h5", ".hdf5", ".keras"),
+    *(".h5", ".hdf5", ".keras", ".onnx", ".dcp"),
     *(".yaml", ".yml"),
 )
 STDIN_ARGUMENT, STDIN_NAME = "-", "<stdin>"

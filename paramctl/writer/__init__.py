@@ -8,7 +8,7 @@ from paramctl.errors import UsageError
 from paramctl.writer.crew import Crew
 from paramctl.writer.files import save_file
 from paramctl.writer.formats import plan
-from paramctl.writer.options import SAFETENSORS, Report, WriteOptions
+from paramctl.writer.options import DCP, SAFETENSORS, Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
 
 __all__ = ["Progress", "Report", "WriteOptions", "check", "save", "stream"]
@@ -22,7 +22,7 @@ def save(
     options: WriteOptions = DEFAULT,
     progress: Progress = no_progress,
 ) -> Report:
-    """Write a model into a file, or with `max_shard_size` into a folder of files.
+    """Write a model into a file, or a folder where the options ask for one.
 
     The file takes its place when all of it is on the disk; `path` may lead to the file that the
     model is read from.
@@ -30,13 +30,16 @@ def save(
     Raises:
         ParamctlError: it cannot be written; the class says why, and the old file is as it was.
     """
-    if options.max_shard_size is None:
-        return save_file(checkpoint, os.fspath(path), options, progress)
-    if options.format != SAFETENSORS:
-        raise UsageError(f"{options.format} is not written in several files", file=os.fspath(path))
-    from paramctl.writer.sharded import save_folder  # noqa: PLC0415 (rarely needed)
+    path, is_folder = os.fspath(path), options.format == DCP
+    if options.max_shard_size is None and not is_folder:
+        return save_file(checkpoint, path, options, progress)
+    if options.max_shard_size is not None and options.format != SAFETENSORS:
+        raise UsageError(f"{options.format} is not written in files of a size", file=path)
+    from paramctl.writer.dcp import plan_folder  # noqa: PLC0415 (rarely needed)
+    from paramctl.writer.sharded import plan_shards, save_folder  # noqa: PLC0415 (the same)
 
-    return save_folder(checkpoint, os.fspath(path), options, progress)
+    files = (plan_folder if is_folder else plan_shards)(checkpoint, options)
+    return save_folder(files, path, progress, force=options.force)
 
 
 def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.writer.layout import Plan
-from paramctl.writer.options import SAFETENSORS, WriteOptions
+from paramctl.writer.options import DCP, SAFETENSORS, WriteOptions
 
 
 class Format(NamedTuple):
@@ -20,12 +20,13 @@ FORMATS = {
     SAFETENSORS: Format((".safetensors",), "safetensors"),
     "torch": Format((".pt", ".pth", ".bin", ".ckpt"), "torch_zip"),
     "npz": Format((".npz",), "npz"),
+    DCP: Format((".dcp",), "dcp"),
 }
 
 
 def find_format(path: str | os.PathLike[str]) -> str:
     """Return the format that the end of a file's name stands for, "" where it stands for none."""
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    suffix = os.path.splitext(os.fspath(path).rstrip(os.sep))[1].lower()
     return next((name for name, each in FORMATS.items() if suffix in each.suffixes), "")
 
 

@@ -1,6 +1,7 @@
 """What a file holds, byte for byte, before any tensor is read: its parts in order, and its size."""
 
 from collections.abc import Callable
+from re import Pattern
 from typing import NamedTuple
 
 from paramctl.checkpoint import Entry
@@ -40,6 +41,28 @@ class Plan(NamedTuple):
 
     layout: Layout
     notes: tuple[str, ...]
+
+
+class Files(NamedTuple):
+    """The files of a folder by name: those that hold tensors, and the one that names them, if any.
+
+    `pattern` is that of the names of such files.
+    """
+
+    layouts: dict[str, Layout]
+    listing: dict[str, bytes]
+    pattern: Pattern[str]
+    notes: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all files with tensors."""
+        return sum(layout.nbytes for layout in self.layouts.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files, in the order in which they are written."""
+        return (*self.layouts, *self.listing)
 
 
 def literal(data: bytes) -> Made:

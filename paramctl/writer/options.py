@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 SAFETENSORS = "safetensors"
+DCP = "dcp"
 
 
 class WriteOptions(NamedTuple):

@@ -3,13 +3,15 @@
 Source: pytorch, docs/source/notes/serialization.rst; torch/serialization.py, `_save`.
 """
 
+from collections.abc import Iterable
+
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import UsageError
 from paramctl.writer import metadata
 from paramctl.writer.archive import ALIGNMENT, Archive
 from paramctl.writer.contents import choose
-from paramctl.writer.layout import Plan
+from paramctl.writer.layout import Layout, Plan
 from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import Item, pickle_state
 
@@ -25,25 +27,31 @@ def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
         ParamctlError: it cannot be written; the class says why.
     """
     contents = choose(checkpoint, options)
-    stored = {entry.name: _packed(entry) for entry in contents.entries}
+    stored = {entry.name: in_torch(entry) for entry in contents.entries}
     keys = {name: str(place) for place, name in enumerate(stored)}
     owners = {name: contents.aliases.get(name, name) for name in checkpoint}
     items = [Item(name, stored[owner], keys[owner]) for name, owner in owners.items()]
+    layout = lay_out(pickle_state(items), stored.values())
+    return Plan(layout, contents.notes + metadata.note_lost(checkpoint, "a state dict"))
+
+
+def lay_out(pickle: bytes, stored: Iterable[Entry]) -> Layout:
+    """Return the archive of a pickle, in which the keys of the storages are 0, 1, 2, ..."""
     archive = Archive()
     for name, data in (
-        ("data.pkl", pickle_state(items)),
+        ("data.pkl", pickle),
         (".format_version", b"1"),
         (".storage_alignment", str(ALIGNMENT).encode()),
         ("byteorder", b"little"),
     ):
         archive.add(ROOT + name, data)
-    for name, entry in stored.items():
-        archive.add(f"{ROOT}data/{keys[name]}", b"", entry)
+    for key, entry in enumerate(stored):
+        archive.add(f"{ROOT}data/{key}", b"", entry)
     archive.add(f"{ROOT}version", b"3\n")
-    return Plan(archive.lay_out(), contents.notes + metadata.note_lost(checkpoint, "a state dict"))
+    return archive.lay_out()
 
 
-def _packed(entry: Entry) -> Entry:
+def in_torch(entry: Entry) -> Entry:
     """Return an entry in a type that torch has.
 
     Raises:

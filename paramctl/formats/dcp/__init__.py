@@ -43,9 +43,12 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     files = _open_files(source, records, options)
     foreign = dict.fromkeys(records.foreign)
     leaves: dict[str, object] = {}
+    read: dict[Tensor, Entry] = {}
     for name, item in records.items.items():
         if isinstance(item, Tensor):
-            leaves[name] = _entry(name, item, files)
+            if item not in read:
+                read[item] = _entry(name, item, files)
+            leaves[name] = read[item]
         else:
             leaves[name] = _read_value(name, item, files, foreign)
     checkpoint = Checkpoint(source.name, "torch dcp", {}, foreign=tuple(foreign))

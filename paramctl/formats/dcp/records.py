@@ -32,6 +32,11 @@ class Place(NamedTuple):
         if self.transforms:
             raise UsageError(f"'{name}' is stored through {self.transforms}, which is not undone")
 
+    @property
+    def places(self) -> tuple["Place"]:
+        """This place alone."""
+        return (self,)
+
 
 class Box(NamedTuple):
     """A chunk of a tensor: its place in the tensor, its shape, and where it is stored."""
@@ -42,11 +47,16 @@ class Box(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A tensor in chunks."""
+    """A tensor in chunks; two names of the same ones are tied."""
 
     dtype: DType
     shape: tuple[int, ...]
-    chunks: list[Box]
+    chunks: tuple[Box, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the chunks are."""
+        return tuple(box.place for box in self.chunks)
 
 
 class Records(NamedTuple):
@@ -59,13 +69,17 @@ class Records(NamedTuple):
     paths: dict[str, Path]
     foreign: tuple[str, ...]
 
-    def places(self) -> Iterator[Place]:
-        """Yield all places."""
-        for item in self.items.values():
-            if isinstance(item, Tensor):
-                yield from (box.place for box in item.chunks)
-            else:
-                yield item
+    def places(self) -> list[Place]:
+        """Return all places, those of a tensor that has several names once.
+
+        Raises:
+            MalformedError: two different things are at one.
+        """
+        items = dict.fromkeys(self.items.values())
+        places = [place for item in items for place in item.places]
+        if len(set(places)) < len(places):
+            raise MalformedError(".metadata puts two things at one place of a file")
+        return places
 
 
 KNOWN = (
@@ -172,7 +186,8 @@ def _read_item(name: str, value: object, places: Places) -> Tensor | Place:
     if not isinstance(chunks, list) or len(chunks) != len(held):
         raise MalformedError(f".metadata does not say where every chunk of '{name}' is")
     dtype = _dtype_of(name, parts.get("properties"))
-    return Tensor(dtype, shape, [_read_box(name, chunk, dtype, held) for chunk in chunks])
+    boxes = tuple(_read_box(name, chunk, dtype, held) for chunk in chunks)
+    return Tensor(dtype, shape, boxes)
 
 
 def _read_box(name: str, chunk: object, dtype: DType, held: dict[tuple[int, ...], Place]) -> Box:

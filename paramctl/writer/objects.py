@@ -1,0 +1,53 @@
+"""Pickles of objects, written of what `formats.pickles` reads them into."""
+
+from collections.abc import Sequence
+
+from paramctl.formats.pickles import Dict, Global, Object
+from paramctl.writer.pickler import Pickler, integer, text
+
+CONSTANTS = {None: b"N", True: b"\x88", False: b"\x89"}
+
+
+def pickle_value(value: object) -> bytes:
+    """Return the pickle of a value.
+
+    It is a text, a number of 0 or more, None, a truth value, a list, a tuple, a Dict, a Global or
+    an Object: one with a state is made from its class, another is what a function returns.
+    """
+    pickler = _Pickler()
+    pickler.save(value)
+    return bytes(pickler.data + b".")
+
+
+class _Pickler(Pickler):
+    def save(self, value: object) -> None:
+        if isinstance(value, bool) or value is None:
+            self.data += CONSTANTS[value]
+        elif isinstance(value, int):
+            self.data += integer(value)
+        elif isinstance(value, str):
+            self.once(text(value), "text", value)
+        elif isinstance(value, Global):
+            self.name(value.module, value.name)
+        elif isinstance(value, Dict):
+            self.dictionary(value.pairs, self._all)
+        elif isinstance(value, Object):
+            self._object(value)
+        elif isinstance(value, (list, tuple)):
+            self.data += b"](" if isinstance(value, list) else b"("
+            self._all(value)
+            self.data += b"e" if isinstance(value, list) else b"t"
+
+    def _all(self, values: Sequence[object]) -> None:
+        for value in values:
+            self.save(value)
+
+    def _object(self, value: Object) -> None:
+        self.save(value.function)
+        self.save(value.args)
+        if value.state is None:
+            self.data += b"R"
+            return
+        self.data += b"\x81"
+        self.save(value.state)
+        self.data += b"b"
