@@ -255,6 +255,25 @@ def test_metadata_is_compared_down_to_its_leaves() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "is_same"),
+    [
+        (2, "2", True),
+        ("0.5", 0.5, True),
+        (True, "true", True),
+        (2, "2.0", False),
+        (2, 2.0, False),
+        ("2", "02", False),
+        (None, "null", False),
+    ],
+)
+def test_a_number_is_its_text_in_a_format_of_texts(a: object, b: object, is_same: bool) -> None:  # noqa: FBT001 (a row)
+    models = checkpoint_of({}), checkpoint_of({})
+    for model, value in zip(models, (a, b), strict=True):
+        model.metadata = {"k": value}
+    assert Comparison.of(models, [], (), lambda told: told).is_equal == is_same
+
+
 def test_what_a_file_says_of_itself_is_no_metadata_of_the_model() -> None:
     model = checkpoint_of({"a": torch.ones(1), "b": torch.ones(1)})
     model.metadata = {

@@ -78,11 +78,12 @@ class Comparison(NamedTuple):
         """
         a, b = models
         is_said = "metadata" not in ignored and not a.is_planned and not b.is_planned
+        facts = compare_metadata(tell(own_metadata(a)), tell(own_metadata(b))) if is_said else []
         return cls(
             a,
             b,
             parameters,
-            compare_metadata(tell(own_metadata(a)), tell(own_metadata(b))) if is_said else [],
+            [fact for fact in facts if not fact.is_of_form],
             compare_classes(a.types, b.types) if "class" not in ignored else [],
         )
 

@@ -1,6 +1,7 @@
 """What two models say beside their values: metadata, and the classes of layers."""
 
 from collections.abc import Iterator, Mapping
+from json import dumps
 from typing import Any, Final, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
@@ -9,6 +10,7 @@ from paramctl.ties import NO_ALIAS
 
 ABSENT: Final = object()
 """Stands for what one of the models does not say."""
+NUMBERS = (bool, int, float)
 COUNTED = ("total_size", "total_parameters")  # what an index says of its own files
 
 
@@ -18,6 +20,12 @@ class Fact(NamedTuple):
     key: str
     a: Any
     b: Any
+
+    @property
+    def is_of_form(self) -> bool:
+        """Whether it is a number in one, and its text in the other, whose format has only texts."""
+        one, other = (self.a, self.b) if isinstance(self.b, str) else (self.b, self.a)
+        return isinstance(one, NUMBERS) and isinstance(other, str) and dumps(one) == other
 
 
 def own_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
