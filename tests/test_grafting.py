@@ -23,6 +23,7 @@ from paramctl.errors import UsageError
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"
+SPEC = SAMPLES / "mlp.yaml"
 DTYPES = [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int8, torch.int64]
 STATES = st.dictionaries(
     st.sampled_from("abcde"),
@@ -265,6 +266,7 @@ def test_in_place_the_second_model_is_replaced(forks: Forks, tmp_path: Path) -> 
         ([MLP, MLP, MLP], "3 models are named, it takes two"),
         (["-", "-"], "standard input holds one model"),
         ([MLP, SAMPLES / "rgnet.pt"], f"{MLP}: nothing in it fits into {SAMPLES}/rgnet.pt; --map"),
+        ([SPEC, MLP], f"{SPEC}: it has no values to copy; SRC is the model that has them"),
         ([MLP, SHARED, "--map", "5 -> 6"], f"{MLP}: '5 -> 6' fits no name"),
         ([MLP, SHARED, "--map", "none.tsv"], "none.tsv: No such file or directory"),
         ([MLP, SHARED, "-s", "normall"], "'normall': no scheme 'normall'"),

@@ -27,6 +27,7 @@ from paramctl.views.merging import notes_on
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"
+SPEC = SAMPLES / "mlp.yaml"
 State = Mapping[str, Tensor]
 
 
@@ -247,6 +248,12 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_written(
     assert (run.code, run.out, run.err.count("\n")) == (6 if "such" in message else 2, "", 1)
     assert run.err.startswith(f"paramctl: {message}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_union_names_all_models(torch_forks: Forks) -> None:
+    run = torch_forks.run("merge", MLP, SPEC, "--prefer", "last", "-n")
+    assert (run.code, run.out) == (2, "")
+    assert f"paramctl: {MLP}, {SPEC}: '0.bias' has no values yet" in run.err
 
 
 def test_a_plan_says_what_comes_from_where(tmp_path: Path) -> None:

@@ -199,6 +199,15 @@ def test_the_longest_name_of_a_map_counts() -> None:
     model = model_of("a.w", "a.b", "a.c.w", "aa.w")
     names = Map({"a": "x", "a.b": "y.b", "a.c.w": "w"})
     assert list(rename(model, [names])) == ["x.w", "y.b", "w", "aa.w"]
+    with pytest.raises(NoMatchError, match="'aa' renames nothing: longer names of the map"):
+        rename(model, [Map({"aa": "x", "aa.w": "y"})])
+
+
+def test_an_empty_name_in_a_map_takes_a_layer_off() -> None:
+    model = model_of("a.w", "a.b.w", "aa.w")
+    assert list(rename(model, [Map({"a": ""})])) == ["w", "b.w", "aa.w"]
+    with pytest.raises(UsageError, match=r"nothing would be left of the name 'a\.w'"):
+        rename(model, [Map({"a.w": ""})])
 
 
 @pytest.mark.parametrize(

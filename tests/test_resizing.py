@@ -324,6 +324,11 @@ def test_what_new_elements_cannot_be_is_refused(tensor: Tensor, scheme: str, mes
         resized(checkpoint_of({"a": tensor}), "a", shape=(5,), scheme=scheme)
 
 
+def test_no_size_is_negative() -> None:
+    with pytest.raises(UsageError, match=r"\[-1\] is no shape"):
+        resized(checkpoint_of({"a": torch.ones(2)}), "a", shape=(-1,))
+
+
 def test_a_model_without_values_has_nothing_to_resize(torch_forks: Forks) -> None:
     run = torch_forks.run("resize", SAMPLES / "mlp.yaml", "0.weight", "--shape", "9x4")
     assert (run.code, run.out) == (2, "")

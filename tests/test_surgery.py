@@ -55,6 +55,12 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert old in text
 
 
+def test_an_empty_name_is_seen(tmp_path: Path) -> None:
+    save_file({"": ones(1)}, tmp_path / "m")
+    text = run_on_terminal("rename", tmp_path / "m", "s/^$/a/", columns=120, NO_COLOR="1")
+    assert "\n''  → a\n" in text.replace("\r", "")
+
+
 def test_names_are_completed_in_rules(forks: Forks) -> None:
     for verb in ("rename", "drop", "extract"):
         run = forks.run("completion", "fish", "--line", f"paramctl {verb} {MLP} 0.w")
@@ -73,7 +79,7 @@ def test_a_rule_with_slashes_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no rule; such as 's/^module\\\\.//' or 'OLD -> NEW'"),
+        ([], "no rule; such as 'OLD -> NEW', 'module ->' or 's/^h/layers/'"),
         (["0 -> 2"], "'0.bias', '2.bias' would become '2.bias'; '0.weight', '2.weight' would"),
         (["0.wieght -> x"], f"{MLP}: '0.wieght -> x' fits no name; closest: 0.weight, "),
         (["s/0/x"], "'s/0/x': the closing '/' is missing (column 6)"),

@@ -9,7 +9,7 @@ from paramctl.cli.models import open_all
 from paramctl.cli.options import Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.origins import Prefer, find_origins
-from paramctl.errors import UsageError
+from paramctl.errors import UsageError, blaming
 from paramctl.views.escaping import escape
 
 EXAMPLES = """
@@ -77,4 +77,5 @@ def run(
     merged = merge(models[0], origins)
     for note in notes_on(merged, origins):
         environment.note(escape(note))
-    destination.save(merged, lambda: show_union(merged, origins))
+    with blaming(merged.file):
+        destination.save(merged, lambda: show_union(merged, origins))

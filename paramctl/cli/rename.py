@@ -68,7 +68,7 @@ def run(
     """Rename layers and parameters by rules, each given what the one before left."""
     checkpoint, texts = open_model(environment, arguments, reading, is_own=is_rule)
     if not texts and not map_file:
-        raise UsageError("no rule", hint="such as 's/^module\\.//' or 'OLD -> NEW'")
+        raise UsageError("no rule", hint="such as 'OLD -> NEW', 'module ->' or 's/^h/layers/'")
     destination = choose_destination(environment, saving, checkpoint)
     steps: list[Step] = [read_map(map_file)] if map_file else []
     steps += map(parse_rule, texts)

@@ -68,6 +68,8 @@ def _why_not(entry: Entry, wanted: Entry) -> str:
 def _nothing_fits(source: Checkpoint, target: Checkpoint) -> UsageError:
     from paramctl.diff.names import find_prefix  # noqa: PLC0415 (only for the error)
 
+    if source.is_planned:
+        return UsageError("it has no values to copy", hint="SRC is the model that has them")
     prefix, hint = find_prefix(source.entries, target.entries), "--map changes its names"
     if prefix and next(iter(source), "").startswith(prefix):
         hint = f"--map '{prefix.removesuffix('.')} ->'"

@@ -90,6 +90,8 @@ def plan(
     """
     if not addresses:
         raise UsageError("no parameter is named", hint="such as wte.weight")
+    if min(shape, default=0) < 0:
+        raise UsageError(f"{list(shape)} is no shape")
     groups = Groups(checkpoint.aliases)
     named: dict[str, str] = {}
     for name in resolve_all(checkpoint.entries, addresses):

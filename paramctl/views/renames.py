@@ -33,7 +33,7 @@ def draw_renamed(pairs: Pairs, console: "Console", width: int | None, arrow: str
     folded = list(islice(fold(pairs), MAX_LINES + 1))
     rows = []
     for name, becomes, times in folded[:MAX_LINES]:
-        label = escape(name) + (f"  x{times:,}" if times > 1 else "")
+        label = (escape(name) or "''") + (f"  x{times:,}" if times > 1 else "")
         rows.append(Row("", label, {"new": f"{arrow} {escape(becomes)}"}))
     print_rows(console, rows, {"new": Column("", GREEN, 0, least=12)}, width)
     return len(folded) <= MAX_LINES

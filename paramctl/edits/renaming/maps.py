@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from paramctl.addresses import unescape
 from paramctl.edits.renaming.substitutions import fits_nothing
-from paramctl.errors import FileError, UsageError
+from paramctl.errors import FileError, NoMatchError, UsageError
 from paramctl.layers import prefixes
 
 
 class Map:
     """Old name -> new name, of layers or parameters; the longest that fits a name counts.
 
-    All of them are the names before the map is applied, so two may change places.
+    All of them are the names before the map is applied, so two may change places. A new name that
+    is empty takes a layer off the names below it.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -27,15 +28,21 @@ class Map:
         renamed = [self._rename(name, used) for name in names]
         for old in self._names:
             if old not in used:
-                raise fits_nothing(old, old, names)
+                raise self._has_no_use(old, names)
         return renamed
 
     def _rename(self, name: str, used: set[str]) -> str:
         for old in prefixes(name):
             if old in self._names:
                 used.add(old)
-                return self._names[old] + name[len(old) :]
+                new = self._names[old]
+                return new + name[len(old) :] if new else name[len(old) + 1 :]
         return name
+
+    def _has_no_use(self, old: str, names: Sequence[str]) -> NoMatchError:
+        if any(old in prefixes(name) for name in names):
+            return NoMatchError(f"'{old}' renames nothing: longer names of the map take all of it")
+        return fits_nothing(old, old, names)
 
 
 def read_map(path: str) -> Map:
