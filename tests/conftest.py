@@ -7,10 +7,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from forks import Forks
+from hypothesis import settings
 from web_server import Server, serving
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: torch's threads would wait in turn
 pytest.register_assert_rewrite("oracle", "hostile", "draw_checks")
+settings.register_profile("busy machine", settings(), deadline=None)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
