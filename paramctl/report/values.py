@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from paramctl import arrays
 from paramctl.checkpoint import Checkpoint, Entry
-from paramctl.errors import LimitError, UsageError
 from paramctl.groups import Groups
-from paramctl.passes import Progress, check_expanded
+from paramctl.passes import Progress
 from paramctl.stats.histograms import Histogram, find_histograms
+from paramctl.stats.measured import why_no_numbers
 from paramctl.views.stats import NUMBERS
 
 BINS = 64
@@ -44,7 +43,7 @@ def read_values(checkpoint: Checkpoint, others: Mapping[str, Entry], progress: P
     """
     groups = Groups(checkpoint.aliases)
     stored = dict.fromkeys(map(groups.stored, checkpoint.entries))
-    why = {name: _why_not(checkpoint.entries[name]) for name in stored}
+    why = {name: why_no_numbers(checkpoint.entries[name]) for name in stored}
     entries = [checkpoint.entries[name] for name in stored if not why[name]]
     found: dict[str, Values] = {}
     total, done = sum(entry.nbytes for entry in entries), 0
@@ -71,7 +70,7 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _comparable(other: Entry | None) -> tuple[Entry, ...]:
-    return () if other is None or _why_not(other) else (other,)
+    return () if other is None or why_no_numbers(other) else (other,)
 
 
 def _values(histogram: Histogram) -> Values:
@@ -81,13 +80,3 @@ def _values(histogram: Histogram) -> Values:
         return Values(numbers)
     low, high = histogram.edges[[0, -1]].tolist()
     return Values(numbers, low, high, tuple(each.tolist() for each in histogram.counts))
-
-
-def _why_not(entry: Entry) -> str:
-    """Say why an entry has no numbers, "" if it has."""
-    try:
-        arrays.check(entry)
-        check_expanded(entry)
-    except (UsageError, LimitError) as error:
-        return error.what.removeprefix(f"'{entry.name}' ").removeprefix(f"'{entry.name}': ")
-    return ""

@@ -76,12 +76,16 @@ def sum_layers(measured: Iterable[Measured], depth: int) -> list[Measured]:
     return [Measured(layer, moments) for layer, moments in layers.items()]
 
 
-def _why_not(entry: Entry) -> str:
-    """Say why an entry has no numbers to measure, "" if it has."""
+def why_no_numbers(entry: Entry) -> str:
+    """Say why an entry has no numbers to read, "" if it has."""
     try:
         arrays.check(entry)
         check_expanded(entry)
-        is_complex = arrays.value_type(entry).kind == "c"
     except ParamctlError as error:
         return error.what.removeprefix(f"'{entry.name}' ").removeprefix(f"'{entry.name}': ")
-    return f"{entry.dtype.name} has no order" if is_complex else ""
+    return ""
+
+
+def _why_not(entry: Entry) -> str:
+    is_complex = entry.dtype.name.startswith("complex")
+    return why_no_numbers(entry) or (f"{entry.dtype.name} has no order" if is_complex else "")
