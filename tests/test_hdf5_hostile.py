@@ -94,6 +94,27 @@ def bomb(_: object = None) -> bytes:
     return make(write)
 
 
+def chunk(stored: bytes, **packing: Any) -> bytes:
+    """Return a file in whose one chunk, which should unpack to 24 bytes, others are stored."""
+
+    def write(file: h5py.File) -> None:
+        dataset = file.create_dataset("a", (3,), "f8", chunks=(3,), **packing)
+        dataset.id.write_direct_chunk((0,), stored)
+
+    return make(write)
+
+
+def heaps_in_one_another() -> bytes:
+    """Return a chunk of what looks like heaps, each of which has all behind it in one object."""
+    size, count = 64_000, 1_000
+    heads = (
+        struct.pack("<8sQ2H4xQ", b"GCOL\1\0\0\0", left, 1, 0, left - 32)
+        for left in range(size, size - 32 * count, -32)
+    )
+    data = np.frombuffer(b"".join(heads).ljust(size, b"\0"), "u1")
+    return make(lambda file: file.create_dataset("a", data=data, chunks=(size,)))
+
+
 def deflate_zeros(nbytes: int) -> bytes:
     packer = zlib.compressobj()
     packed = [packer.compress(bytes(1 << 20)) for _ in range(nbytes >> 20)]
@@ -125,6 +146,15 @@ def change_size(data: bytearray, heap: int) -> None:
     data[heap + 8 : heap + 16] = struct.pack("<Q", 1 << 40)
 
 
+def lead_in_a_circle() -> bytes:
+    """Return a file in which the first free place of a group's names is its own successor."""
+    data = bytearray(make(lambda file: file.create_group("g")))
+    place = data.index(b"HEAP")
+    _, free, begin = struct.unpack_from("<3Q", data, place + 8)
+    struct.pack_into("<Q", data, begin + free, free)
+    return bytes(data)
+
+
 REFUSED = [
     Row("cut-before-its-end", NET[:9_000], 3, "HDF5: "),
     Row("nothing-but-a-signature", SIGNATURE, 3, "of other addresses"),
@@ -134,6 +164,7 @@ REFUSED = [
     Row("a-text-of-16-MB", texts(change_reference), 3, "no text of 16777215 bytes"),
     Row("a-heap-without-an-end", texts(change_heap), 3, "a broken heap"),
     Row("a-heap-of-1-TB", texts(change_size), 5, "a heap of 1099511627776 bytes"),
+    Row("free-places-in-a-circle", lead_in_a_circle(), 3, "free places lead in a circle"),
     Row("also-a-zip", NET + b"PK\5\6" + bytes(18), 3, "both a hdf5 file"),
     Row("no-weights", zipped(model=None), 3, "without model.weights.h5; it holds metadata.json"),
     Row("no-config", zipped(config=None), 3, "without config.json"),
@@ -160,9 +191,23 @@ def test_every_verb_refuses_it(verb: tuple[str, ...], tmp_path: Path, forks: For
         assert_refused(forks.run(*verb, row.write(tmp_path)), row)
 
 
+UNPACKED = "a chunk of '/a' does not unpack to its 24 bytes"
 UNREADABLE = [
     Row("an-unknown-filter", filter_of(32_001), 3, "is packed by 'deflate', filter 32001"),
-    Row("a-chunk-that-inflates-to-1-GB", bomb(), 3, "inflates to more than its 24 bytes"),
+    Row("a-chunk-that-inflates-to-1-GB", bomb(), 3, UNPACKED),
+    Row(
+        "a-chunk-that-inflates-to-8",
+        chunk(zlib.compress(bytes(8)), compression="gzip"),
+        3,
+        UNPACKED,
+    ),
+    Row("a-chunk-of-lzf-that-is-8", chunk(b"\7" + bytes(8), compression="lzf"), 3, UNPACKED),
+    Row(
+        "a-chunk-of-lzf-that-is-cut", chunk(b"\7" + bytes(4), compression="lzf"), 3, "is cut short"
+    ),
+    Row("a-chunk-without-its-checksum", chunk(b"ab", fletcher32=True), 3, UNPACKED),
+    Row("a-chunk-that-is-cut", chunk(bytes(8), shuffle=True), 3, UNPACKED),
+    Row("heaps-in-one-another", heaps_in_one_another(), 3, "heaps that overlap"),
 ]
 
 

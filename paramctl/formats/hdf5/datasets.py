@@ -1,6 +1,5 @@
 """Datasets as entries: those in one piece by their place, others through the library."""
 
-import zlib
 from itertools import product
 from math import prod
 from typing import Any
@@ -8,14 +7,13 @@ from typing import Any
 from paramctl.checkpoint import MISSING, Entry, Storage
 from paramctl.dtypes import BY_NAME, DTYPES, DType
 from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.hdf5.filters import measure, read_filters
 from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.slices import MAX_EXPANDED, MAX_TIMES, Box, boxes
 from paramctl.sources import Source
 
-DEFLATE, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32_000  # the filters that h5py writes
 MAX_CHUNKS = 1_000_000  # that may be looked for where few are stored
 MAX_CHUNK = 1 << 30  # bytes of one
-PIECE = 1 << 20  # bytes that are inflated at a time, to count them
 BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy}
 BFLOAT16 = "|V2"  # HDF5 has no such type: Keras, and all who write numpy's, store two bytes
 
@@ -115,7 +113,7 @@ class Gathered(Source):
         return b"".join(parts)[begin : begin + length]
 
     def _check_chunks(self, dataset: Any, box: Box) -> None:
-        """Check that chunks inflate to what they should: the library has no limit.
+        """Check that chunks unpack to what they should: the library does not.
 
         Raises:
             MalformedError: they do not, or are packed in another way than by h5py's filters.
@@ -126,19 +124,19 @@ class Gathered(Source):
         nbytes = prod(dataset.chunks) * dataset.dtype.itemsize
         if nbytes > MAX_CHUNK:
             raise LimitError(f"dataset '{self._path}' has chunks of {nbytes} bytes")
-        filters = _read_filters(dataset)
-        if DEFLATE not in filters:
-            return
+        filters = read_filters(dataset)
         ranges = (
             range(each.start - each.start % chunk, each.stop, chunk)
             for each, chunk in zip(box, dataset.chunks, strict=True)
         )
         for origin in product(*ranges):
             info = dataset.id.get_chunk_info_by_coord(origin)
-            skipped = info.filter_mask >> filters.index(DEFLATE) & 1
-            if info.byte_offset is None or skipped or origin in self._checked:
+            if info.byte_offset is None or origin in self._checked:
                 continue
-            _check_inflated(dataset.id.read_direct_chunk(origin)[1], nbytes, self._path)
+            chunk = self._file.source.read(info.byte_offset, info.size)
+            if measure(chunk, filters, info.filter_mask, nbytes) != nbytes:
+                what = f"a chunk of '{self._path}' does not unpack to its {nbytes} bytes"
+                raise MalformedError(what)
             self._checked.add(origin)
 
     def release(self) -> None:
@@ -148,27 +146,3 @@ class Gathered(Source):
     def check_unchanged(self) -> None:
         """Raise FileError if the file has changed."""
         self._file.source.check_unchanged()
-
-
-def _read_filters(dataset: Any) -> list[int]:
-    properties = dataset.id.get_create_plist()
-    filters: list[int] = []
-    for place in range(properties.get_nfilters()):
-        code, _, _, name = properties.get_filter(place)
-        if code not in (DEFLATE, SHUFFLE, FLETCHER32, LZF) or code in filters:
-            text = name.decode("utf-8", "backslashreplace")
-            raise MalformedError(f"dataset '{dataset.name}' is packed by '{text}', filter {code}")
-        filters.append(code)
-    return filters
-
-
-def _check_inflated(packed: bytes, nbytes: int, path: str) -> None:
-    inflater, left = zlib.decompressobj(), nbytes + 4  # a checksum may be packed too
-    while packed and not inflater.eof:
-        try:
-            left -= len(inflater.decompress(packed, PIECE))
-        except zlib.error as error:
-            raise MalformedError(f"a chunk of '{path}' does not inflate: {error}") from error
-        if left < 0:
-            raise MalformedError(f"a chunk of '{path}' inflates to more than its {nbytes} bytes")
-        packed = inflater.unconsumed_tail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from paramctl.errors import MalformedError, ParamctlError, UsageError
-from paramctl.formats.hdf5.heaps import SIGNATURE, Heaps, find_heaps
+from paramctl.formats.hdf5.heaps import MARGIN, Heaps, find_heaps
 from paramctl.sources import Source
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'paramctl[hdf5]'"
 CACHE = 1 << 25  # bytes of unpacked chunks that are kept
-MARGIN = len(SIGNATURE) - 1  # bytes around what is asked for: a heap is seen wherever it is cut
 FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, SystemError)
 """What h5py raises for a broken file; the last where it goes on after an error of ours."""
 
