@@ -42,7 +42,7 @@ FLOORS = [
     ["paramctl.formats"],
     ["paramctl.edits", "paramctl.writer"],
     ["paramctl.check", "paramctl.probe"],
-    ["paramctl.views"],
+    ["paramctl.export", "paramctl.views"],
     ["paramctl.model"],
     ["paramctl.browse", "paramctl.report"],
     ["paramctl.cli"],

@@ -7,10 +7,12 @@ import typer
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.cli.exporting import export_model, is_exported
 from paramctl.cli.models import open_model
 from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import ModelAlone, Reading, complete_addresses
 from paramctl.cli.saving import Destination, Saving, choose_destination
+from paramctl.cli.weights import Given, Weights
 from paramctl.dtypes import FLOATING
 from paramctl.errors import UsageError, blaming
 from paramctl.views.casts import show_casts
@@ -64,6 +66,8 @@ def run(
             show_default=False,
         ),
     ] = None,
+    weights: Weights = "",
+    given: Given = "",
 ) -> None:
     """Write a model in the format that -o's suffix names, or with other types."""
     checkpoint, rest = open_model(environment, arguments, reading)
@@ -73,6 +77,13 @@ def run(
         )
     if keep_dtype and not dtype:
         raise UsageError("--keep-dtype without --dtype", hint="--dtype bf16 casts the others")
+    if is_exported(saving):
+        if dtype:
+            raise UsageError("--dtype is not for what is exported", hint="cast the values before")
+        export_model(environment, saving, checkpoint, weights, given)
+        return
+    if weights or given:
+        raise UsageError("--weights and --input are for -o FILE.onnx")
     destination = choose_destination(environment, saving, checkpoint, any_format=True)
     with blaming(checkpoint.file):
         converted = _cast(checkpoint, dtype, keep_dtype or []) if dtype else checkpoint

@@ -1,7 +1,6 @@
 """A run of a model that is probed: its values, what goes in, and how it is shown."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 
 import torch
@@ -10,14 +9,12 @@ from torch import nn
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.init import NEW
-from paramctl.cli.models import STDIN_ARGUMENT, read_stdin
-from paramctl.cli.options import DEFAULTS, TableFormat
+from paramctl.cli.options import TableFormat
 from paramctl.cli.running import Running, Training
+from paramctl.cli.weights import with_values
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import rules_of_scheme
-from paramctl.formats import open_checkpoint
 from paramctl.models.flow import check_spec
-from paramctl.models.spec import KEY
 from paramctl.probe.gradients import Probe, probe
 from paramctl.probe.inputs import draw_target, find_input, find_task, read_target
 from paramctl.probe.losses import choose_loss
@@ -47,7 +44,7 @@ class Session:
         self._form = form
         self._seed = running.seed or 0
         if running.weights:
-            checkpoint = _with_values(environment, checkpoint, running.weights)
+            checkpoint = with_values(environment, checkpoint, running.weights)
         if checkpoint.is_planned:
             check_spec(checkpoint)
             fill = plan(checkpoint, rules_of_scheme(NEW, []))
@@ -134,12 +131,3 @@ class Session:
         else:
             so_far.extend(steps)
             console.print(view(), soft_wrap=True, end="")
-
-
-def _with_values(environment: Environment, checkpoint: Checkpoint, weights: str) -> Checkpoint:
-    """Return the model that is named with the values of a file, whatever that says of layers."""
-    is_piped = weights == STDIN_ARGUMENT
-    values = read_stdin(environment, DEFAULTS) if is_piped else open_checkpoint(weights)
-    spec = {key: text for key, text in checkpoint.metadata.items() if key == KEY}
-    rest = {key: text for key, text in values.metadata.items() if key != KEY}
-    return replace(values, build=checkpoint.build, types=checkpoint.types, metadata=rest | spec)

@@ -6,6 +6,7 @@ import typer
 
 from paramctl.cli.saving import STDOUT_NAME
 from paramctl.cli.seeding import check_seed
+from paramctl.cli.weights import Given, Weights
 from paramctl.errors import UsageError
 
 TRAINING = "Training"
@@ -15,19 +16,8 @@ ARRAY_SUFFIX = ".npy"
 class Running(NamedTuple):
     """What goes into the model, and what its output is held against."""
 
-    weights: Annotated[
-        str,
-        typer.Option("--weights", metavar="FILE", help="Values for a spec.", show_default=False),
-    ] = ""
-    given: Annotated[
-        str,
-        typer.Option(
-            "--input",
-            metavar="SHAPE|FILE",
-            help="What goes in: a shape, 2x4, drawn from N(0, 1), or an .npy file.",
-            show_default="what fits the first layer",
-        ),
-    ] = ""
+    weights: Weights = ""
+    given: Given = ""
     target: Annotated[
         str,
         typer.Option(

@@ -41,7 +41,7 @@ VERBS = {
     "set": Verb("Change", "Change values: '0.weight += 1' '*.bias = 0'."),
     "tie": Verb("Change", "Make layers or parameters one."),
     "untie": Verb("Change", "Give tied parameters values of their own."),
-    "convert": Verb("Change", "Write .safetensors, .pt, .npz or .dcp; or other types."),
+    "convert": Verb("Change", "Write .safetensors, .pt, .npz, .dcp, .onnx; or other types."),
     "merge": Verb("Change", "Put the parameters of several models into one."),
     "rename": Verb("Change", "Rename layers and parameters: 's/^module\\.//' 'OLD -> NEW'."),
     "drop": Verb("Change", "Leave layers or parameters out."),
