@@ -353,12 +353,19 @@ def test_a_broken_checkpoint_is_refused_before_anything_is_written(
     assert os.listdir(tmp_path) == []
 
 
-def test_metadata_that_would_read_as_a_tie_is_noted() -> None:
-    checkpoint = model(describe(torch.ones(2)), metadata={"arch": "w"})
-    report = writer.stream(checkpoint, lambda _: None)
-    assert report.notes == (
-        "the metadata's 'arch' is the name of a tensor, 'w': it will be read as a tie",
-    )
+@pytest.mark.parametrize("value", ["7", 7])
+@pytest.mark.parametrize("max_shard_size", [None, 1 << 20, 8])
+def test_metadata_that_is_read_as_a_tie_is_noted(
+    value: str | int, max_shard_size: int | None, tmp_path: Path
+) -> None:
+    entries = (describe(torch.ones(2))._replace(name=name) for name in ("7", "w"))
+    checkpoint = model(*entries, metadata={"epoch": value, "format": "w"})
+    options = WriteOptions(max_shard_size=max_shard_size)
+    report = writer.save(checkpoint, tmp_path / "out", options)
+    noted = "the metadata's 'epoch' is the name of a tensor, '7': it will be read as a tie"
+    is_tie = "epoch" in paramctl.open(tmp_path / "out")
+    assert report.notes == ((noted,) if is_tie else ())
+    assert is_tie == (max_shard_size != 8 or value == "7")
 
 
 def test_a_header_may_be_as_long_as_the_format_allows(monkeypatch: pytest.MonkeyPatch) -> None:

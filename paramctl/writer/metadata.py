@@ -37,12 +37,13 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     return _add_ties({"total_size": total_size} | _of_model(checkpoint), aliases)
 
 
-def note_namesakes(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Note what of the user's metadata a reader will take for a tie."""
+def note_namesakes(checkpoint: Checkpoint, written: Mapping[str, Any]) -> tuple[str, ...]:
+    """Note what a reader will take for a tie though it is none, of the metadata as written."""
     return tuple(
         f"the metadata's '{key}' is the name of a tensor, '{value}': it will be read as a tie"
-        for key, value in checkpoint.metadata.items()
-        if isinstance(value, str) and value in checkpoint and key not in checkpoint
+        for key, value in written.items()
+        if isinstance(value, str) and value in checkpoint
+        if key not in checkpoint and key not in NO_ALIAS
     )
 
 

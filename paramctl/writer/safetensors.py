@@ -34,8 +34,9 @@ def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
         ParamctlError: it cannot be written; the class says why.
     """
     contents = choose(checkpoint, options)
-    layout = lay_out(contents.entries, metadata.of_file(checkpoint, contents.aliases))
-    return Plan(layout, contents.notes + metadata.note_namesakes(checkpoint))
+    texts = metadata.of_file(checkpoint, contents.aliases)
+    notes = contents.notes + metadata.note_namesakes(checkpoint, texts)
+    return Plan(lay_out(contents.entries, texts), notes)
 
 
 def lay_out(entries: Iterable[Entry], metadata: Mapping[str, str]) -> Layout:

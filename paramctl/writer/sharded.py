@@ -99,13 +99,14 @@ def plan_shards(checkpoint: Checkpoint, options: WriteOptions) -> Files:
         ParamctlError: the model cannot be written; the class says why.
     """
     contents = choose(checkpoint, options)
-    notes = contents.notes + metadata.note_namesakes(checkpoint)
     shards = divide(contents.entries, options.max_shard_size or 0)
     named = dict(zip(name_shards(len(shards)), shards, strict=True))
     if len(named) == 1:
-        whole = lay_out(shards[0], metadata.of_file(checkpoint, contents.aliases))
-        return Files({SINGLE: whole}, {}, PATTERN, notes)
+        texts = metadata.of_file(checkpoint, contents.aliases)
+        notes = contents.notes + metadata.note_namesakes(checkpoint, texts)
+        return Files({SINGLE: lay_out(shards[0], texts)}, {}, PATTERN, notes)
     total = sum(entry.nbytes for entry in contents.entries)
-    index = index_of(named, metadata.of_index(checkpoint, contents.aliases, total))
+    told = metadata.of_index(checkpoint, contents.aliases, total)
+    notes = contents.notes + metadata.note_namesakes(checkpoint, told)
     layouts = {name: lay_out(shard, metadata.of_shard(checkpoint)) for name, shard in named.items()}
-    return Files(layouts, {INDEX: index}, PATTERN, notes)
+    return Files(layouts, {INDEX: index_of(named, told)}, PATTERN, notes)
