@@ -180,7 +180,7 @@ def test_a_last_value_that_differs_makes_no_constant(numel: int) -> None:
     assert kinds_in(tensor) == []
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("dtype", [*FLOATS, *COMPLEX], ids=str)
 @pytest.mark.parametrize("shape", [(9, 2), (9, 5, 3, 3), (700, 1000)])
 def test_rows_of_zeros_are_found(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     tensor = random(dtype, *shape)

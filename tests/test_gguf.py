@@ -65,6 +65,34 @@ def quantized(kind: Quantization, data: bytes) -> Entry:
     return Entry("w", BY_GGML[kind], shape, Storage(BytesSource(data, "x"), 0, len(data)))
 
 
+def test_quantized_weights_are_checked_as_weights(tmp_path: Path) -> None:
+    blocks = quantize(normal(4, 64), Quantization.Q8_0)
+    padded, broken = blocks.copy(), blocks.copy()
+    padded[2] = 0
+    broken[1, :2] = 0xFF  # the scale of the first block: NaN
+    model = open_model(
+        write(
+            tmp_path / "x",
+            {
+                name: (values, Quantization.Q8_0)
+                for name, values in {
+                    "token_embd.weight": padded,
+                    "blk.0.ffn_up.weight": padded,
+                    "blk.1.ffn_up.weight": broken,
+                    "blk.2.ffn_up.weight": blocks,
+                    "blk.3.ffn_up.weight": blocks,
+                }.items()
+            },
+        )
+    )
+    assert [(each.kind, each.name, each.affected, each.first) for each in model.check()] == [
+        ("nan", "blk.1.ffn_up.weight", 32, (1, 0)),
+        ("dead-rows", "blk.0.ffn_up.weight", 1, (2,)),
+        ("duplicate", "blk.0.ffn_up.weight", None, None),
+        ("duplicate", "blk.3.ffn_up.weight", None, None),
+    ]
+
+
 def test_the_sample_holds_what_gguf_reads() -> None:
     checkpoint = open_model(SAMPLE)
     tensors = GGUFReader(SAMPLE).tensors

@@ -80,9 +80,11 @@ def find_subjects(
 
 def _subject(entry: Entry, targets: Sequence[Target]) -> Subject:
     is_table = entry.kind == "buffer"
+    floats = components_of(entry)
+    targets = [target._replace(dtype=floats.dtype.name) for target in targets]
     roles = [_role(target) for target in targets]
     return Subject(
-        components_of(entry),
+        floats,
         entry.shape,
         not is_table and any(role in WEIGHTS for role in roles),
         Role.EMBEDDING in roles,

@@ -62,7 +62,7 @@ _CLASSES = {
 }
 _NORM = re.compile(r"norm|(?:^|_)(?:ln|bn|gn|rms)(?:_|\d|f?$)", re.IGNORECASE)
 _EMBEDDING = re.compile(
-    r"(?:^|_)(?:wte|wpe|emb|embed(?:ding)?s?)(?:_(?!out|proj)|\d|$)", re.IGNORECASE
+    r"(?:^|_)(?:wte|wpe|emb|embe?d(?:ding)?s?)(?:_(?!out|proj)|\d|$)", re.IGNORECASE
 )
 _RECURRENT = re.compile(r"(?:weight|bias)_(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?")
 _ATTENTION = re.compile(r"in_proj_(?:weight|bias)|[qkv]_proj_weight|bias_[kv]")
