@@ -48,7 +48,11 @@ def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> tuple[str,
     Raises:
         ParamctlError: it cannot; the class says why.
     """
-    return plan(checkpoint, options).notes
+    if options.max_shard_size is None:
+        return plan(checkpoint, options).notes
+    from paramctl.writer.sharded import plan_shards  # noqa: PLC0415 (rarely needed)
+
+    return plan_shards(checkpoint, options).notes
 
 
 def stream(
