@@ -104,6 +104,14 @@ def chunk(stored: bytes, **packing: Any) -> bytes:
     return make(write)
 
 
+def chunks_of_one_place() -> bytes:
+    """Return a file whose second chunk is where the first one is, by its place in the index."""
+    data = bytearray(make(lambda file: file.create_dataset("a", data=np.arange(6.0), chunks=(3,))))
+    index = data.index(b"TREE\1")
+    struct.pack_into("<Q", data, index + 24 + 32 + 8, 0)
+    return bytes(data)
+
+
 def heaps_in_one_another() -> bytes:
     """Return a chunk of what looks like heaps, each of which has all behind it in one object."""
     size, count = 64_000, 1_000
@@ -155,6 +163,21 @@ def lead_in_a_circle() -> bytes:
     return bytes(data)
 
 
+def tree_in_itself(kind: int, key: int) -> bytes:
+    """Return a file in which what is below the nodes of trees of a kind are these again."""
+
+    def write(file: h5py.File) -> None:
+        file.create_dataset("a", data=np.arange(6.0), chunks=(3,))
+
+    data, place = bytearray(make(write)), 0
+    while (place := data.find(b"TREE" + bytes([kind, 0]), place)) >= 0:
+        data[place + 5] = 1
+        for child in range(data[place + 6]):
+            struct.pack_into("<Q", data, place + 24 + key + child * (key + 8), place)
+        place += 1
+    return bytes(data)
+
+
 REFUSED = [
     Row("cut-before-its-end", NET[:9_000], 3, "HDF5: "),
     Row("nothing-but-a-signature", SIGNATURE, 3, "of other addresses"),
@@ -165,6 +188,9 @@ REFUSED = [
     Row("a-heap-without-an-end", texts(change_heap), 3, "a broken heap"),
     Row("a-heap-of-1-TB", texts(change_size), 5, "a heap of 1099511627776 bytes"),
     Row("free-places-in-a-circle", lead_in_a_circle(), 3, "free places lead in a circle"),
+    Row("a-group-s-tree-in-itself", tree_in_itself(0, 8), 3, "a tree with a node twice"),
+    Row("a-tree-of-chunks-in-itself", tree_in_itself(1, 24), 3, "with a node twice"),
+    Row("a-tree-of-another-level", NET.replace(b"TREE\0\0", b"TREE\0\1"), 3, "a broken tree"),
     Row("also-a-zip", NET + b"PK\5\6" + bytes(18), 3, "both a hdf5 file"),
     Row("no-weights", zipped(model=None), 3, "without model.weights.h5; it holds metadata.json"),
     Row("no-config", zipped(config=None), 3, "without config.json"),
@@ -207,6 +233,7 @@ UNREADABLE = [
     ),
     Row("a-chunk-without-its-checksum", chunk(b"ab", fletcher32=True), 3, UNPACKED),
     Row("a-chunk-that-is-cut", chunk(bytes(8), shuffle=True), 3, UNPACKED),
+    Row("two-chunks-of-one-place", chunks_of_one_place(), 3, "two chunks of '/a' have one place"),
     Row("heaps-in-one-another", heaps_in_one_another(), 3, "heaps that overlap"),
 ]
 

@@ -98,7 +98,7 @@ class Gathered(Source):
         self.size = nbytes
         self._file = file
         self._path = path
-        self._checked: set[tuple[int, ...]] = set()
+        self._unchecked: dict[tuple[int, ...], Any] | None = None  # chunks by their origins
 
     def _read(self, offset: int, length: int) -> bytes:
         with self._file.opened() as root:
@@ -129,15 +129,31 @@ class Gathered(Source):
             range(each.start - each.start % chunk, each.stop, chunk)
             for each, chunk in zip(box, dataset.chunks, strict=True)
         )
+        unchecked = self._list_chunks(dataset)
         for origin in product(*ranges):
-            info = dataset.id.get_chunk_info_by_coord(origin)
-            if info.byte_offset is None or origin in self._checked:
+            if origin not in unchecked:
                 continue
+            info = unchecked[origin]
             chunk = self._file.source.read(info.byte_offset, info.size)
             if measure(chunk, filters, info.filter_mask, nbytes) != nbytes:
                 what = f"a chunk of '{self._path}' does not unpack to its {nbytes} bytes"
                 raise MalformedError(what)
-            self._checked.add(origin)
+            del unchecked[origin]
+
+    def _list_chunks(self, dataset: Any) -> dict[tuple[int, ...], Any]:
+        """Return the stored chunks that are still to be checked.
+
+        Raises:
+            MalformedError: two have one place: the library would read either.
+        """
+        if self._unchecked is None:
+            listed: list[Any] = []
+            dataset.id.chunk_iter(listed.append)
+            chunks = {chunk.chunk_offset: chunk for chunk in listed}
+            if len(chunks) < len(listed):
+                raise MalformedError(f"two chunks of '{self._path}' have one place")
+            self._unchecked = chunks
+        return self._unchecked
 
     def release(self) -> None:
         """Close the file until it is asked for again."""

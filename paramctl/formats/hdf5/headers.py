@@ -1,4 +1,4 @@
-"""Attributes as they lie in the headers of groups and datasets.
+"""The headers of groups and datasets: their messages, and attributes as they lie in them.
 
 The library reads a text of any length into as much memory as the file says, so it is not asked.
 Source: HDF5 File Format Specification 3.0, sections II, IV.A.1 and IV.A.2.m.
@@ -30,11 +30,25 @@ def read_raw_attributes(source: Source, address: int) -> dict[bytes, bytes]:
         MalformedError: the header breaks a rule of the format.
     """
     try:
-        return dict(
-            _read_attribute(body) for kind, body in _messages(source, address) if kind == ATTRIBUTE
-        )
+        return dict(map(_read_attribute, read_messages(source, address, ATTRIBUTE)))
     except (struct.error, IndexError) as error:
-        raise MalformedError("HDF5: a broken header", where=f"offset {address}") from error
+        raise _broken(address) from error
+
+
+def read_messages(source: Source, address: int, kind: int) -> list[bytes]:
+    """Return the bodies of an object's messages of one kind.
+
+    Raises:
+        MalformedError: the header breaks a rule of the format.
+    """
+    try:
+        return [body for found, body in _messages(source, address) if found == kind]
+    except (struct.error, IndexError) as error:
+        raise _broken(address) from error
+
+
+def _broken(address: int) -> MalformedError:
+    return MalformedError("HDF5: a broken header", where=f"offset {address}")
 
 
 def _read_attribute(body: bytes) -> tuple[bytes, bytes]:

@@ -21,7 +21,10 @@ FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, SystemError
 
 
 class File:
-    """An HDF5 file in the bytes of `source`, open in the library when it is asked for."""
+    """An HDF5 file in the bytes of `source`, open in the library when it is asked for.
+
+    `root` is where the header of its root group is, known when it was opened.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -29,6 +32,7 @@ class File:
         self._lock = RLock()
         self._close: finalize[[], File] | None = None
         self._root: Any = None
+        self.root = 0
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -49,7 +53,7 @@ class File:
     def _open(self) -> Any:
         if self._close is None:
             h5py = load_h5py()
-            _check_superblock(self.source)
+            self.root = _read_superblock(self.source)
             file = h5py.File(_Stream(self.source, self.heaps), "r", rdcc_nbytes=CACHE)
             # the library would close it after Python's end, and ask Python for bytes then
             self._close = finalize(self, file.close)
@@ -78,13 +82,18 @@ def load_h5py() -> Any:
     return h5py
 
 
-def _check_superblock(source: Source) -> None:
-    """Check that addresses and sizes take 8 bytes, and count from the file's beginning."""
-    head = source.read(0, min(source.size, 64)).ljust(64, b"\0")
+def _read_superblock(source: Source) -> int:
+    """Return where the root group's header is.
+
+    Raises:
+        MalformedError: addresses and sizes do not take 8 bytes, or count from elsewhere.
+    """
+    head = source.read(0, min(source.size, 96)).ljust(96, b"\0")
     version = min(head[8], 2)
-    widths, base = ((13, 24), (13, 28), (9, 12))[version]
+    widths, base, root = ((13, 24, 64), (13, 28, 68), (9, 12, 36))[version]
     if head[widths : widths + 2] != b"\x08\x08" or any(head[base : base + 8]):
         raise MalformedError("HDF5: of other addresses than any program writes")
+    return int.from_bytes(head[root : root + 8], "little")
 
 
 class _Stream(io.RawIOBase):
