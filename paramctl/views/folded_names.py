@@ -41,8 +41,19 @@ def fold(pairs: Iterable[tuple[str, str]]) -> Iterator[Renamed]:
     for pair in pairs:
         families.setdefault(tuple(map(_texts, pair)), []).append(pair)
     for family in families.values():
-        folded = _fold(family) if len(family) >= MIN_FOLD else None
-        yield from [folded] if folded else (Renamed(*pair) for pair in family)
+        yield from _fold_family(family)
+
+
+def _fold_family(pairs: Sequence[tuple[str, str]]) -> Iterator[Renamed]:
+    """Fold names of one family; those apart whose numbers are others where no label fits them."""
+    columns = _family([old for old, _ in pairs]).columns
+    unlabelled = [column for column in columns if not _label(column)]
+    groups: dict[Column, list[tuple[str, str]]] = {}
+    for place, pair in enumerate(pairs):
+        groups.setdefault(tuple(column[place] for column in unlabelled), []).append(pair)
+    for group in groups.values():
+        folded = _fold(group) if len(group) >= MIN_FOLD else None
+        yield from [folded] if folded else (Renamed(*pair) for pair in group)
 
 
 def _fold(pairs: Sequence[tuple[str, str]]) -> Renamed | None:
