@@ -5,7 +5,7 @@ torch/distributed/checkpoint/filesystem.py of torch 2.13.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
@@ -13,7 +13,7 @@ from paramctl.formats.pickles import Dict, Global, Object
 from paramctl.writer import metadata
 from paramctl.writer.contents import choose
 from paramctl.writer.layout import Files, Layout, Part, Plan
-from paramctl.writer.objects import pickle_value
+from paramctl.writer.objects import Pairs, pickle_value
 from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import pickle_tensor
 from paramctl.writer.torch_zip import in_torch, lay_out
@@ -49,32 +49,46 @@ def plan_folder(checkpoint: Checkpoint, options: WriteOptions) -> Files:
         ParamctlError: it cannot be written; the class says why.
     """
     contents = choose(checkpoint, options)
-    parts: list[Part] = []
-    saved: dict[str, Saved] = {}
-    position = 0
-    for stored in contents.entries:
-        entry = in_torch(stored)
-        layout = lay_out(pickle_tensor(entry), [entry])
-        saved[entry.name] = Saved(entry, position, layout.nbytes)
-        position += layout.nbytes
-        parts += layout.parts
+    archives = _Archives([in_torch(entry) for entry in contents.entries])
+    saved = archives.place()
     named = {name: saved[contents.aliases.get(name, name)] for name in checkpoint}
     notes = contents.notes + metadata.note_lost(checkpoint, "a folder of torch's")
-    data = Layout(tuple(parts), position)
+    data = Layout(archives, sum(each.nbytes for each in saved.values()))
     return Files({DATA: data}, {METADATA: _describe(named)}, PATTERN, notes)
+
+
+class _Archives:
+    """The archives of tensors, one behind the other; each is laid out when its turn has come."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self._entries = entries
+
+    def __iter__(self) -> Iterator[Part]:
+        for entry in self._entries:
+            yield from lay_out(pickle_tensor(entry), [entry]).parts
+
+    def place(self) -> dict[str, Saved]:
+        """Return where the archives will be: their sizes depend on those of two members."""
+        saved: dict[str, Saved] = {}
+        sizes: dict[tuple[int, int], int] = {}
+        position = 0
+        for entry in self._entries:
+            pickle = pickle_tensor(entry)
+            members = len(pickle), entry.nbytes
+            if members not in sizes:
+                sizes[members] = lay_out(pickle, [entry]).nbytes
+            saved[entry.name] = Saved(entry, position, sizes[members])
+            position += sizes[members]
+        return saved
 
 
 def _describe(named: dict[str, Saved]) -> bytes:
     """Return the pickle of what torch calls the metadata."""
-    tensors, places, paths = Dict(), Dict(), Dict()
-    for name, saved in named.items():
-        tensors.pairs.append((name, _tensor(saved.entry)))
-        places.pairs.append((_index(name, saved.entry), _place(saved)))
-        paths.pairs.append((name, (name,)))
+    items = [*named.items()]
     state = {
-        "state_dict_metadata": tensors,
-        "planner_data": paths,
-        "storage_data": places,
+        "state_dict_metadata": Pairs(items, lambda item: (item[0], _tensor(item[1].entry))),
+        "planner_data": Pairs(items, lambda item: (item[0], (item[0],))),
+        "storage_data": Pairs(items, lambda item: (_index(*item), _place(item[1]))),
         "storage_meta": None,
         "version": VERSION,
     }
@@ -95,8 +109,8 @@ def _tensor(entry: Entry) -> Object:
     return _made("metadata.TensorStorageMetadata", state)
 
 
-def _index(name: str, entry: Entry) -> Object:
-    offset = _size((0,) * len(entry.shape))
+def _index(name: str, saved: Saved) -> Object:
+    offset = _size((0,) * len(saved.entry.shape))
     return _made("metadata.MetadataIndex", {"fqn": name, "index": 0, "offset": offset})
 
 

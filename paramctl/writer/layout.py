@@ -1,6 +1,6 @@
 """What a file holds, byte for byte, before any tensor is read: its parts in order, and its size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from re import Pattern
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ Part = Made | Stored
 class Layout(NamedTuple):
     """A file: its parts and its size."""
 
-    parts: tuple[Part, ...]
+    parts: Iterable[Part]
     nbytes: int
 
 

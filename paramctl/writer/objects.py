@@ -1,6 +1,7 @@
 """Pickles of objects, written of what `formats.pickles` reads them into."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from paramctl.formats.pickles import Dict, Global, Object
 from paramctl.writer.pickler import Pickler, integer, text
@@ -8,11 +9,18 @@ from paramctl.writer.pickler import Pickler, integer, text
 CONSTANTS = {None: b"N", True: b"\x88", False: b"\x89"}
 
 
+class Pairs(NamedTuple):
+    """A dictionary, each of whose pairs is made of an item when its turn has come."""
+
+    items: Sequence[Any]
+    make: Callable[[Any], tuple[object, object]]
+
+
 def pickle_value(value: object) -> bytes:
     """Return the pickle of a value.
 
-    It is a text, a number of 0 or more, None, a truth value, a list, a tuple, a Dict, a Global or
-    an Object: one with a state is made from its class, another is what a function returns.
+    It is a text, a number of 0 or more, None, a truth value, a list, a tuple, Pairs, a Dict, a
+    Global or an Object: one with a state is made from its class, another a function returns.
     """
     pickler = _Pickler()
     pickler.save(value)
@@ -29,6 +37,9 @@ class _Pickler(Pickler):
             self.once(text(value), "text", value)
         elif isinstance(value, Global):
             self.name(value.module, value.name)
+        elif isinstance(value, Pairs):
+            make = value.make
+            self.dictionary(value.items, lambda item: self._all(make(item)))
         elif isinstance(value, Dict):
             self.dictionary(value.pairs, self._all)
         elif isinstance(value, Object):
