@@ -30,6 +30,14 @@ def torch_forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
         yield forks
 
 
+@pytest.fixture(scope="session")
+def transformers_forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Return what runs the program with transformers in it already: for configs."""
+    modules = ("torch", "torch._dynamo", "transformers.models.llama.modeling_llama")
+    with Forks(tmp_path_factory.mktemp("forks"), *modules) as forks:
+        yield forks
+
+
 @pytest.fixture
 def memory_folder() -> Iterator[Path]:
     """Return a folder in memory, where there is one: syncing takes most of the time on a disk."""

@@ -185,14 +185,14 @@ def test_hostile_names_are_escaped(forks: Forks, tmp_path: Path) -> None:
         assert PRINTABLE_LINE.fullmatch(f"{line}\n")
 
 
-def test_what_is_not_checked_is_said_and_is_no_finding(forks: Forks, tmp_path: Path) -> None:
+def test_what_is_not_checked_is_said_and_is_no_finding(torch_forks: Forks, tmp_path: Path) -> None:
     torch.save({"s": torch.eye(3).to_sparse(), "d": torch.eye(2)}, tmp_path / "model")
-    run = forks.run("check", tmp_path / "model")
+    run = torch_forks.run("check", tmp_path / "model")
     assert (run.code, run.out) == (0, "")
     assert run.err == "paramctl: not checked, sparse_coo: 's'\n"
-    run = forks.run("check", SAMPLES / "mlp.yaml", "-q")
+    run = torch_forks.run("check", SAMPLES / "mlp.yaml", "-q")
     assert (run.code, run.out, run.err) == (0, "", "")
-    run = forks.run("check", SAMPLES / "mlp.yaml")
+    run = torch_forks.run("check", SAMPLES / "mlp.yaml")
     assert (
         run.err == "paramctl: not checked, planned: '0.weight', '0.bias', '2.weight' and 1 more\n"
     )

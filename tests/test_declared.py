@@ -162,9 +162,9 @@ def test_other_dtypes_are_told_where_the_config_has_one(tmp_path: Path) -> None:
     assert not compared(tmp_path).dtypes
 
 
-def test_a_listing_in_a_pipe_carries_it(forks: Forks, tmp_path: Path) -> None:
+def test_a_listing_in_a_pipe_carries_it(transformers_forks: Forks, tmp_path: Path) -> None:
     spoil("missing", tmp_path)
-    run = forks.run("ls", tmp_path, "--declared")
+    run = transformers_forks.run("ls", tmp_path, "--declared")
     assert run.code == 1
     rows = {row[0]: row[1:] for row in (line.split("\t") for line in run.out.splitlines())}
     assert rows["model.norm.weight"][-1] == "missing, declared float32 [16]"
@@ -173,17 +173,17 @@ def test_a_listing_in_a_pipe_carries_it(forks: Forks, tmp_path: Path) -> None:
     assert "paramctl: missing: model.layers.1.mlp.up_proj.weight, model.norm.weight\n" in run.err
 
 
-def test_a_whole_model_exits_0(forks: Forks, tmp_path: Path) -> None:
+def test_a_whole_model_exits_0(transformers_forks: Forks, tmp_path: Path) -> None:
     spoil("whole", tmp_path)
-    run = forks.run("ls", tmp_path, "--declared", "--format", "table")
+    run = transformers_forks.run("ls", tmp_path, "--declared", "--format", "table")
     assert (run.code, run.err) == (0, "")
     assert "in 20 tensors, 1 tie counted once" in run.out
     assert run.out.endswith("not stored: lm_head.weight (tied to model.embed_tokens.weight)\n")
 
 
-def test_what_is_missing_is_not_counted(forks: Forks, tmp_path: Path) -> None:
+def test_what_is_missing_is_not_counted(transformers_forks: Forks, tmp_path: Path) -> None:
     spoil("missing", tmp_path)
-    run = forks.run("ls", tmp_path, "--declared", "--format", "table")
+    run = transformers_forks.run("ls", tmp_path, "--declared", "--format", "table")
     stored = sum(entry.numel for entry in library.open(tmp_path).values())
     assert f"{stored:,} parameters in 18 tensors, 1 tie counted once" in run.out
 
@@ -205,12 +205,12 @@ def test_quantized_weights_are_not_compared(tmp_path: Path) -> None:
     ],
 )
 def test_both_files_are_needed(
-    names: list[str], message: str, forks: Forks, tmp_path: Path
+    names: list[str], message: str, transformers_forks: Forks, tmp_path: Path
 ) -> None:
     spoil("whole", tmp_path)
     for path in tmp_path.iterdir():
         if path.name not in names:
             path.unlink()
-    run = forks.run("ls", tmp_path, "--declared")
+    run = transformers_forks.run("ls", tmp_path, "--declared")
     assert run.code == 2
     assert message in run.err

@@ -127,10 +127,10 @@ def test_what_a_factory_prints_is_talk(tmp_path: Path) -> None:
     assert run.err == "built\n"
 
 
-def test_a_factory_s_model_is_initialized(forks: Forks, tmp_path: Path) -> None:
+def test_a_factory_s_model_is_initialized(torch_forks: Forks, tmp_path: Path) -> None:
     target = tmp_path / "x.safetensors"
     factory = f"{tmp_path / 'my_model.py'}:tied"
-    run = forks.run("init", factory, "--seed", "0", "-o", target)
+    run = torch_forks.run("init", factory, "--seed", "0", "-o", target)
     assert run.code == 0, run.err
     model = library.open(target)
     assert model.aliases == {"2.weight": "0.weight", "2.bias": "0.bias"}
@@ -166,20 +166,20 @@ UNKNOWN = "'scale' of shape [4] is not known from PyTorch's layers, and it has n
     ],
 )
 def test_a_parameter_that_is_of_no_layer_of_pytorch_s_needs_a_rule(
-    options: tuple[str, ...], reason: str, others: str, forks: Forks, tmp_path: Path
+    options: tuple[str, ...], reason: str, others: str, torch_forks: Forks, tmp_path: Path
 ) -> None:
     (tmp_path / "own.py").write_text(OWN)
     factory, target = f"{tmp_path / 'own.py'}:Own", tmp_path / "x.safetensors"
-    run = forks.run("init", factory, *options, "-o", target)
+    run = torch_forks.run("init", factory, *options, "-o", target)
     advice = f"give it some: --rule scale=SCHEME{others}"
     assert (run.code, run.err) == (2, f"paramctl: {factory}: {reason}; {advice}\n")
     assert not target.exists()
 
 
-def test_rules_fill_what_is_of_no_layer_of_pytorch_s(forks: Forks, tmp_path: Path) -> None:
+def test_rules_fill_what_is_of_no_layer_of_pytorch_s(torch_forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
     rules = ("--rule", "scale=ones", "--rule", "shift=constant(2)")
-    run = forks.run("init", f"{tmp_path / 'own.py'}:Own", *rules, "-o", tmp_path / "x")
+    run = torch_forks.run("init", f"{tmp_path / 'own.py'}:Own", *rules, "-o", tmp_path / "x")
     assert run.code == 0, run.err
     state = load_file(tmp_path / "x")
     assert torch.equal(state["scale"], torch.ones(4))

@@ -175,10 +175,10 @@ def test_what_init_makes_of_a_config_loads_in_transformers(name: str, tmp_path: 
     assert_loads(tmp_path, CONFIGS[name])
 
 
-def test_a_recipe_fills_a_config(forks: Forks, tmp_path: Path) -> None:
+def test_a_recipe_fills_a_config(transformers_forks: Forks, tmp_path: Path) -> None:
     target = tmp_path / "model.safetensors"
     recipe = ("--recipe", "llama", "--seed", "0")
-    run = forks.run("init", write(tmp_path, TIED), *recipe, "-o", target)
+    run = transformers_forks.run("init", write(tmp_path, TIED), *recipe, "-o", target)
     assert run.code == 0, run.err
     assert_loads(tmp_path, TIED)
 

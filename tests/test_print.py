@@ -209,35 +209,35 @@ def test_what_an_older_torch_did_not_save_is_left_out(attribute: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mlp", "nested", "shared", "cnn", "gpt"])
-def test_a_spec_is_printed_as_what_it_builds(forks: Forks, name: str) -> None:
+def test_a_spec_is_printed_as_what_it_builds(torch_forks: Forks, name: str) -> None:
     spec = SAMPLES / f"{name}.yaml"
     build = library.open(spec).build
     assert build is not None
-    assert forks.run("print", spec).out == f"{build('cpu')}\n"
+    assert torch_forks.run("print", spec).out == f"{build('cpu')}\n"
 
 
-def test_the_regular_net_is_printed_from_its_spec_and_from_its_file(forks: Forks) -> None:
+def test_the_regular_net_is_printed_from_its_spec_and_from_its_file(torch_forks: Forks) -> None:
     net = torch.load(SAMPLES / "rgnet_module.pt", weights_only=False)
-    assert forks.run("print", SAMPLES / "rgnet_module.pt").out == f"{net}\n"
-    assert forks.run("print", SAMPLES / "nested.yaml").out == f"{net}\n"
+    assert torch_forks.run("print", SAMPLES / "rgnet_module.pt").out == f"{net}\n"
+    assert torch_forks.run("print", SAMPLES / "nested.yaml").out == f"{net}\n"
 
 
-def test_a_file_that_carries_its_spec_is_printed(forks: Forks, tmp_path: Path) -> None:
+def test_a_file_that_carries_its_spec_is_printed(torch_forks: Forks, tmp_path: Path) -> None:
     path = tmp_path / "shared.safetensors"
-    assert forks.run("init", SAMPLES / "shared.yaml", "--seed", "0", "-o", path).code == 0
+    assert torch_forks.run("init", SAMPLES / "shared.yaml", "--seed", "0", "-o", path).code == 0
     for options in ([], ["--counts"]):
-        run = forks.run("print", path, *options)
-        assert run.out == forks.run("print", SAMPLES / "shared.yaml", *options).out
+        run = torch_forks.run("print", path, *options)
+        assert run.out == torch_forks.run("print", SAMPLES / "shared.yaml", *options).out
 
 
-def test_a_config_is_printed_as_transformers_prints_its_model(forks: Forks) -> None:
+def test_a_config_is_printed_as_transformers_prints_its_model(transformers_forks: Forks) -> None:
     folder = SAMPLES / "llama_config"
     config = transformers.AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
         net = transformers.AutoModelForCausalLM.from_config(config)
-    assert forks.run("print", folder).out == f"{net}\n"
+    assert transformers_forks.run("print", folder).out == f"{net}\n"
     assert "(0-3): 4 x LlamaDecoderLayer(" in str(net)
-    first, *_, last = forks.run("print", folder, "--counts").out.splitlines()
+    first, *_, last = transformers_forks.run("print", folder, "--counts").out.splitlines()
     assert first == f"LlamaForCausalLM(  # {numel(net):,} + 32,768 tied"
     assert last == f"{numel(net):,} parameters, 1 tie counted once"
 
@@ -336,8 +336,8 @@ def test_a_parameter_without_a_shape_counts_as_nothing() -> None:
 # Files that know no modules
 
 
-def test_a_state_dict_says_what_to_do(forks: Forks) -> None:
-    run = forks.run("print", SAMPLES / "mlp.pt")
+def test_a_state_dict_says_what_to_do(torch_forks: Forks) -> None:
+    run = torch_forks.run("print", SAMPLES / "mlp.pt")
     assert (run.code, run.out) == (2, "")
     assert run.err == (
         f"paramctl: {SAMPLES}/mlp.pt: it is no whole module and carries no spec, so its modules "
@@ -346,8 +346,8 @@ def test_a_state_dict_says_what_to_do(forks: Forks) -> None:
 
 
 @pytest.mark.parametrize("name", ["mlp.safetensors", "mlp_traced.pt", "mlp_exported.pt2", "gpt2"])
-def test_no_other_file_without_modules_is_printed(forks: Forks, name: str) -> None:
-    run = forks.run("print", SAMPLES / name)
+def test_no_other_file_without_modules_is_printed(torch_forks: Forks, name: str) -> None:
+    run = torch_forks.run("print", SAMPLES / name)
     assert (run.code, run.out) == (2, "")
 
 
@@ -356,6 +356,6 @@ def test_standard_input_is_told_as_it_is_typed() -> None:
     assert run.err.endswith("see its parameters with: paramctl ls -\n")
 
 
-def test_it_takes_one_model(forks: Forks) -> None:
-    run = forks.run("print", SAMPLES / "mlp.yaml", "0")
+def test_it_takes_one_model(torch_forks: Forks) -> None:
+    run = torch_forks.run("print", SAMPLES / "mlp.yaml", "0")
     assert (run.code, run.err) == (2, "paramctl: one model at a time, not '0' too\n")

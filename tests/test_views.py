@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forks import Forks
 from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl
@@ -32,8 +33,8 @@ MODELS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".py" and p
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
-def test_the_totals_are_the_sums_of_the_lines(model: Path) -> None:
-    run = paramctl("ls", model)
+def test_the_totals_are_the_sums_of_the_lines(model: Path, transformers_forks: Forks) -> None:
+    run = transformers_forks.run("ls", model)
     rows = [line.split("\t") for line in run.out.splitlines()]
     own = [row for row in rows if row[7] == "-"]
     weights = [row for row in own if row[5] != "buffer"]
@@ -46,13 +47,13 @@ def test_the_totals_are_the_sums_of_the_lines(model: Path) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
-def test_every_format_tells_the_same(model: Path) -> None:
-    tsv = [line.split("\t") for line in paramctl("ls", model).out.splitlines()]
-    document = json.loads(paramctl("ls", model, "--format", "json").out)
-    lines = paramctl("ls", model, "--format", "jsonl").out.splitlines()
+def test_every_format_tells_the_same(model: Path, transformers_forks: Forks) -> None:
+    tsv = [line.split("\t") for line in transformers_forks.run("ls", model).out.splitlines()]
+    document = json.loads(transformers_forks.run("ls", model, "--format", "json").out)
+    lines = transformers_forks.run("ls", model, "--format", "jsonl").out.splitlines()
     assert document["tensors"] == [json.loads(line) for line in lines]
     assert [[cell(value) for value in row.values()] for row in document["tensors"]] == tsv
-    names = paramctl("ls", model, "--format", "names").out.splitlines()
+    names = transformers_forks.run("ls", model, "--format", "names").out.splitlines()
     assert names == [row[0] for row in tsv]
 
 
