@@ -84,6 +84,7 @@ PART = [
     pair(b"split.count", 2, struct.pack("<H", 2)),
 ]
 NO_POWER = "general.alignment is no power of two"
+NO_UINT32 = "general.alignment is of the type"
 TRUNCATED = "truncated: the header needs"
 
 REFUSED = [
@@ -115,8 +116,9 @@ REFUSED = [
     Row("E12-0", of_alignment(0), 3, f"{NO_POWER}: 0"),
     Row("E12-13", of_alignment(13), 3, f"{NO_POWER}: 13"),
     Row("E12-2^31", of_alignment(2**31), 3, "truncated: the tensors end at 2147483656"),
-    Row("E12-text", gguf(info(b"w"), pairs=[pair(ALIGNMENT, STRING, string(b"32"))]), 3, NO_POWER),
-    Row("E12-bool", gguf(info(b"w"), pairs=[pair(ALIGNMENT, BOOL, b"\1")]), 3, NO_POWER),
+    Row("E12-int32", of_alignment(32, INT32), 3, f"{NO_UINT32} 5, not of 4"),
+    Row("E12-text", gguf(info(b"w"), pairs=[pair(ALIGNMENT, STRING, string(b"32"))]), 3, NO_UINT32),
+    Row("E12-bool", gguf(info(b"w"), pairs=[pair(ALIGNMENT, BOOL, b"\1")]), 3, NO_UINT32),
     Row("E13-all", gguf(info(b"w", dims=2**32 - 1)), 3, "has 4294967295 dimensions, over 4"),
     Row("E13-5", of_sizes(1, 1, 1, 1, 2), 3, "has 5 dimensions, over 4"),
     Row("E14-2^64", of_sizes(2**32, 2**32), 3, "truncated: the tensors end at"),

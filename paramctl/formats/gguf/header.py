@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from paramctl.dtypes import BY_GGML, DType
 from paramctl.errors import MalformedError
 from paramctl.formats.gguf.cursor import Cursor
-from paramctl.formats.gguf.metadata import read_metadata
+from paramctl.formats.gguf.metadata import ALIGNMENT, read_metadata
 from paramctl.sources import Source
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-ALIGNMENT_KEY, ALIGNMENT = "general.alignment", 32
+DEFAULT_ALIGNMENT = 32
 MIN_TENSOR = 24  # bytes: without a name and without dimensions
 MAX_NAME = 63  # bytes: ggml has 64, with the NUL behind it
 MAX_DIMENSIONS, MAX_SIZE = 4, 2**63 - 1
@@ -93,9 +93,9 @@ def _order(version: bytes) -> str:
 
 
 def _alignment(metadata: dict[str, Any]) -> int:
-    alignment = metadata.get(ALIGNMENT_KEY, ALIGNMENT)
-    if type(alignment) is not int or alignment < 1 or alignment & (alignment - 1):
-        raise MalformedError(f"{ALIGNMENT_KEY} is no power of two: {alignment}")
+    alignment: int = metadata.get(ALIGNMENT, DEFAULT_ALIGNMENT)
+    if alignment < 1 or alignment & (alignment - 1):
+        raise MalformedError(f"{ALIGNMENT} is no power of two: {alignment}")
     return alignment
 
 

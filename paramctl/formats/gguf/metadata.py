@@ -7,7 +7,8 @@ from paramctl.errors import LimitError
 from paramctl.formats.gguf.cursor import LENGTH_BYTES, Cursor
 
 KINDS = "BbHhIif?\0\0Qqd"  # struct's of the types of numbers, by what stands for them in a file
-BOOL, STRING, LIST = 7, 8, 9
+UINT32, BOOL, STRING, LIST = 4, 7, 8, 9
+ALIGNMENT = "general.alignment"
 MIN_PAIR = 14  # bytes: of a key of one, and a number of one
 MAX_PAIRS = 100_000  # large models have about fifty
 MAX_ITEMS = 1 << 22  # of a list; a large vocabulary has 300,000
@@ -28,7 +29,10 @@ def read_metadata(cursor: Cursor, count: int) -> dict[str, Any]:
         key = cursor.string("a key of the metadata")
         if not key or key in metadata:
             raise cursor.error(f"the metadata has the key '{key}' twice" if key else "an empty key")
-        metadata[key] = _read_value(cursor, key, cursor.number("I"))
+        kind = cursor.number("I")
+        if key == ALIGNMENT and kind != UINT32:
+            raise cursor.error(f"{ALIGNMENT} is of the type {kind}, not of {UINT32}")
+        metadata[key] = _read_value(cursor, key, kind)
     return metadata
 
 
