@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
-from paramctl.dtypes import UNKNOWN
+from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
+from paramctl.formats.missing import ABSENT, shorten
 from paramctl.formats.registry import find_reader
 from paramctl.formats.strict_json import load_json
 from paramctl.sources import Source
@@ -17,9 +17,6 @@ from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
 THREADS = 8  # that ask servers
-MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
-ABSENT = Entry("", UNKNOWN, (), None, layout=MISSING)
-"""Stands for a tensor that is in a file that is not there."""
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -141,9 +138,3 @@ def _unlisted(checkpoint: Checkpoint, weight_map: dict[str, str]) -> list[str]:
         for name in checkpoint.entries
         if name not in weight_map and name not in checkpoint.aliases
     ]
-
-
-def shorten(complaints: list[str]) -> tuple[str, ...]:
-    """Return the first complaints, and how many more there are."""
-    more = len(complaints) - MAX_COMPLAINTS
-    return tuple(complaints[:MAX_COMPLAINTS]) + ((f"and {more:,} more",) if more > 0 else ())

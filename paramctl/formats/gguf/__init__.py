@@ -10,7 +10,7 @@ import re
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.gguf.header import Header, read_header
-from paramctl.formats.sharded import ABSENT, shorten
+from paramctl.formats.missing import ABSENT, shorten
 from paramctl.sources import Source
 
 MAX_PARTS = 10_000

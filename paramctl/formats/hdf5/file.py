@@ -8,6 +8,7 @@ from paramctl.checkpoint import MISSING, Checkpoint, ReadOptions
 from paramctl.formats.hdf5.library import File
 from paramctl.formats.hdf5.walk import Walk
 from paramctl.formats.keras_config import Config, read_config
+from paramctl.formats.missing import shorten
 from paramctl.formats.pickles import Dict
 from paramctl.formats.torch.file import grow_tree, list_tree
 from paramctl.formats.torch.model import Found, find_part, find_weights
@@ -16,7 +17,6 @@ from paramctl.sources import Source
 
 WEIGHTS = "model_weights"  # the group in which Keras's whole-model files keep the model
 CONFIG = "model_config"  # the attribute that says of what layers it is
-MAX_COMPLAINTS = 4  # that are told; of the others, how many there are
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -80,8 +80,7 @@ def _tell_absent(checkpoint: Checkpoint, walk: Walk, part: str) -> None:
         if entry.layout == MISSING
     }
     told = [f"'{name}': {absent}" for name, absent in checkpoint.missing.items()]
-    more = len(told) - MAX_COMPLAINTS
-    checkpoint.complaints = (*told[:MAX_COMPLAINTS], *([f"and {more:,} more"] if more > 0 else []))
+    checkpoint.complaints = shorten(told)
 
 
 def _below(path: str, part: str) -> str | None:

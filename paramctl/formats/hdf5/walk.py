@@ -6,17 +6,16 @@ Links are followed inside the file only: the library would open what external on
 from collections import deque
 from typing import Any, NamedTuple
 
-from paramctl.checkpoint import MISSING, Entry
-from paramctl.dtypes import UNKNOWN
+from paramctl.checkpoint import Entry
 from paramctl.errors import LimitError
 from paramctl.formats.hdf5.attributes import Attributes
 from paramctl.formats.hdf5.datasets import read_dataset
 from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.formats.hdf5.trees import check_trees
+from paramctl.formats.missing import ABSENT
 from paramctl.formats.pickles import Dict
 from paramctl.formats.utf8 import decode_utf8
 
-ABSENT = Entry("", UNKNOWN, (), None, layout=MISSING)
 MAX_DEPTH = 256  # groups in one another
 MAX_HOPS = 16  # links to links
 VARIABLES, NAME = "vars", "name"  # the group of a layer's own variables, and whose they are: Keras

@@ -6,10 +6,10 @@ The nodes are passed by, whatever they hold. Source: onnx/onnx.proto of ONNX 1.2
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.missing import shorten
 from paramctl.formats.onnx.protos import Place, Proto, add_pair, add_sizes, check_shape, read_proto
 from paramctl.formats.onnx.values import Values
 from paramctl.formats.protobuf import VARINT, Field, Reader
-from paramctl.formats.sharded import shorten
 from paramctl.sources import Source
 from paramctl.ties import resolve_declared, resolve_shared
 
