@@ -206,6 +206,19 @@ def test_no_value_and_no_node_is_read_for_a_listing() -> None:
     assert source.count < 20_000 < source.size // 100
 
 
+@pytest.mark.parametrize("name", ["INT4", "UINT4", "INT2", "UINT2"])
+@pytest.mark.parametrize("suffix", [".pt", ".dcp", ".safetensors", ".npz"])
+def test_types_that_others_lack_are_not_written(
+    name: str, suffix: str, forks: Forks, tmp_path: Path
+) -> None:
+    proto = tensor("w", TYPES[name], is_raw=True)
+    (tmp_path / "x").write_bytes(model([proto]).SerializeToString())
+    run = forks.run("convert", tmp_path / "x", "-o", tmp_path / f"y{suffix}")
+    assert (run.code, run.err.count("\n")) == (2, 1)
+    assert f"{name.lower()}x{8 // int(name[-1])}" in run.err
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+
+
 def edited(change: Callable[[TensorProto], object]) -> bytes:
     """Return a model with a change of one of its two tensors."""
     proto = model([tensor("a", F32, is_raw=True), tensor("w", F32, is_raw=True)])

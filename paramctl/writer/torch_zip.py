@@ -16,7 +16,10 @@ from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import Item, pickle_state
 
 ROOT = "archive/"
-ABSENT = ("float6_e2m3fn", "float6_e3m2fn")  # types that torch lacks
+ABSENT = (  # types that torch lacks
+    *("float6_e2m3fn", "float6_e3m2fn"),
+    *("int4x2", "uint4x2", "int2x4", "uint2x4"),
+)
 PACKED = {"float4_e2m1fn": BY_NAME["float4_e2m1fn_x2"]}  # where it has two values in an element
 
 
