@@ -23,15 +23,21 @@ def check_entries(entries: Iterable[Entry]) -> None:
         storage = storage_of(entry)
         _check_name(entry)
         if entry.dtype.block > 1:
-            raise UsageError(
-                f"'{entry.name}' is of {entry.dtype.name}, whose blocks are not written",
-                hint="paramctl convert --dtype float32 makes numbers of those that are unpacked",
-            )
+            raise _packed(entry)
         check_extent(entry, storage.nbytes)
         if entry.dtype.bits % 8 and not is_row_major(entry):
             raise UsageError(f"'{entry.name}': elements of {entry.dtype.name} cannot be picked")
         shared = sharing[storage] = sharing.get(storage, 0) + entry.nbytes
         check_expansion(entry, shared, storage.nbytes)
+
+
+def _packed(entry: Entry) -> UsageError:
+    from paramctl.quantized import PACKINGS  # noqa: PLC0415 (loads numpy)
+
+    is_unpacked = entry.dtype.name in PACKINGS
+    hint = "convert --dtype float32 makes numbers of them" if is_unpacked else "drop leaves it out"
+    what = f"'{entry.name}' is of {entry.dtype.name}, whose blocks are not written"
+    return UsageError(what, hint=f"paramctl {hint}")
 
 
 def storage_of(entry: Entry) -> Storage:
