@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = sorted((ROOT / "paramctl" / "cli").glob("*.py"))
 PAGE_BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 HELP_BLOCK = re.compile(r'(?<=^EXAMPLES = """\n)(.*?)(?=^""")', re.MULTILINE | re.DOTALL)
-SHOWN = ("docs", "sample_models")  # what the examples read
+SHOWN = ("docs", "sample_models", "tests")  # what the examples read
 COLUMNS = "100"
 
 
