@@ -131,6 +131,24 @@ def test_fans_follow_the_layer_s_layout(
     assert (target.fan_in, target.fan_out) == fans
 
 
+@pytest.mark.parametrize("leaf", ["kernel", "kernel:0", "recurrent_kernel"])
+@pytest.mark.parametrize(
+    ("shape", "fans"), [((5, 7), (5, 7)), ((3, 2, 8, 6), (48, 36)), ((3, 8, 1), (24, 3))]
+)
+def test_kernels_of_keras_and_flax_have_the_receptive_field_first(
+    leaf: str, shape: tuple[int, ...], fans: tuple[int, int]
+) -> None:
+    """As `keras.initializers.compute_fans` and jax's `variance_scaling` count."""
+    target = Target(f"conv.{leaf}", shape)
+    assert (target.fan_in, target.fan_out) == fans
+
+
+@pytest.mark.parametrize("text", ["orthogonal", "dirac", "delta_orthogonal"])
+def test_schemes_that_need_rows_refuse_kernels_of_convolutions(text: str) -> None:
+    with pytest.raises(TargetError, match="kernel of Keras or Flax"):
+        parse_scheme(text).distribution(Target("conv.kernel", (3, 3, 8, 8)))
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_fans_are_pytorch_s(shape: tuple[int, ...]) -> None:
     target = Target("w", shape)

@@ -52,7 +52,7 @@ class Target(NamedTuple):
         receptive field counts: `Conv2d(3, 8, 5).weight` is `[8, 3, 5, 5]`, its fans are 75 in, 200
         out. In a grouped convolution the second size is that of a group, so fan_in is right and
         fan_out takes the groups for one. Transposed convolutions and GPT-2's `Conv1D` store
-        `[fan_in, fan_out, *receptive]`.
+        `[fan_in, fan_out, *receptive]`, kernels of Keras and Flax `[*receptive, fan_in, fan_out]`.
 
         Raises:
             TargetError: it has less than two dimensions.
@@ -71,8 +71,13 @@ class Target(NamedTuple):
     @property
     def is_transposed(self) -> bool:
         """Whether the inputs come first."""
-        usual = self.layer.startswith("ConvTranspose") or self.layer == "Conv1D"
+        usual = self.layer.startswith("ConvTranspose") or self.layer == "Conv1D" or self.is_kernel
         return self.layout == "in_out" if self.layout else usual
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a weight as Keras and Flax name and store it; nothing else is named so."""
+        return self.leaf.removesuffix(":0").endswith("kernel")
 
     def require(self, *ranks: int) -> None:
         """Refuse a number of dimensions that is none of `ranks`.
@@ -83,6 +88,19 @@ class Target(NamedTuple):
         if len(self.shape) not in ranks:
             wanted = " or ".join(map(str, ranks))
             raise self.error(f"does not fit: the scheme needs {wanted} dimensions")
+        self.require_rows()
+
+    def require_rows(self) -> None:
+        """Refuse a weight whose first dimension is not that of its outputs, or inputs.
+
+        Raises:
+            TargetError: it is a convolution's kernel of Keras or Flax.
+        """
+        if self.is_kernel and len(self.shape) > 2:
+            raise self.error(
+                "is a kernel of Keras or Flax, receptive field first: the scheme needs rows",
+                hint="those that only count fit, such as xavier",
+            )
 
     def error(self, what: str, *, hint: str = "") -> TargetError:
         """Return an error that names the parameter and its shape."""
@@ -95,5 +113,7 @@ class Target(NamedTuple):
         if len(self.shape) < 2:
             raise self.error("has no fans: they need two or more dimensions")
         first, second, *receptive = self.shape
+        if self.is_kernel and not self.layout:
+            *receptive, first, second = self.shape
         fan_out, fan_in = (second, first) if self.is_transposed else (first, second)
         return fan_in * prod(receptive), fan_out * prod(receptive)

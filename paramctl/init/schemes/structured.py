@@ -56,6 +56,7 @@ def orthogonal(target: Target, *, gain: float | str = 1.0) -> Distribution:
     factor = gain_of(gain)
     if len(target.shape) < 2:
         raise target.error("is no matrix: it has less than two dimensions")
+    target.require_rows()
     return Orthogonal(target.shape, factor)
 
 
