@@ -350,3 +350,14 @@ def test_without_h5py_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     for file in ("net.h5", "net.keras"):
         with pytest.raises(UsageError, match=r"needs h5py; pip install 'paramctl\[hdf5\]'"):
             paramctl.open(FILES / file)
+
+
+def test_values_in_a_packing_that_is_not_read_are_missing_and_the_rest_is_there(
+    tmp_path: Path,
+) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("a", data=np.arange(100), chunks=(10,), scaleoffset=0)
+        file["b"] = np.ones(3, np.float32)
+    model = paramctl.open(tmp_path / "x.h5")
+    assert "scaleoffset" in model.missing["a"]
+    assert np.array_equal(arrays.read(model["b"]), np.ones(3))

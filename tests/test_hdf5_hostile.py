@@ -219,7 +219,12 @@ def test_every_verb_refuses_it(verb: tuple[str, ...], tmp_path: Path, forks: For
 
 UNPACKED = "a chunk of '/a' does not unpack to its 24 bytes"
 UNREADABLE = [
-    Row("an-unknown-filter", filter_of(32_001), 3, "is packed by 'deflate', filter 32001"),
+    Row(
+        "an-unknown-filter",
+        filter_of(32_001),
+        3,
+        "packed by 'deflate', filter 32001, which is not read",
+    ),
     Row("a-chunk-that-inflates-to-1-GB", bomb(), 3, UNPACKED),
     Row(
         "a-chunk-that-inflates-to-8",

@@ -7,7 +7,7 @@ from typing import Any
 from paramctl.checkpoint import MISSING, Entry, Storage
 from paramctl.dtypes import BY_NAME, DTYPES, DType
 from paramctl.errors import LimitError, MalformedError
-from paramctl.formats.hdf5.filters import measure, read_filters
+from paramctl.formats.hdf5.filters import find_strange, measure, read_filters
 from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.slices import MAX_EXPANDED, MAX_TIMES, Box, boxes
 from paramctl.sources import Source
@@ -31,7 +31,7 @@ def read_dataset(file: File, dataset: Any) -> tuple[Entry, str] | None:
         return None
     dtype, big_endian = found
     entry = Entry("", dtype, dataset.shape, None)
-    if absent := _find_absent(entry, dataset):
+    if absent := _find_unreadable(dataset) or _find_absent(entry, dataset):
         return entry._replace(layout=MISSING), absent
     source, offset = _locate(file, dataset, entry.nbytes)
     storage = Storage(source, offset, entry.nbytes, "", big_endian)
@@ -58,14 +58,20 @@ def _find_type(dataset: Any) -> tuple[DType, bool] | None:
     return dtype, numpy.str[0] == ">"
 
 
-def _find_absent(entry: Entry, dataset: Any) -> str:
-    """Say why values are not in the file: they are in another, or only said to be many."""
+def _find_unreadable(dataset: Any) -> str:
+    """Say why values cannot be read: they are in another file, or packed in a way of its own."""
     properties = dataset.id.get_create_plist()
     if properties.get_external_count():
         name = properties.get_external(0)[0].decode("utf-8", "backslashreplace")
         return f"its values are in the file '{name}', which is not opened"
     if properties.get_layout() == load_h5py().h5d.VIRTUAL:
         return "it is made of other datasets, which may be in other files: they are not opened"
+    strange = find_strange(dataset)
+    return f"its values are packed by {strange}, which is not read" if strange else ""
+
+
+def _find_absent(entry: Entry, dataset: Any) -> str:
+    """Say why values are not in the file: they are only said to be many."""
     stored = dataset.id.get_storage_size()
     if entry.nbytes > max(MAX_EXPANDED, MAX_TIMES * stored):
         return f"of its {entry.nbytes} bytes {stored} are stored"
@@ -116,7 +122,7 @@ class Gathered(Source):
         """Check that chunks unpack to what they should: the library does not.
 
         Raises:
-            MalformedError: they do not, or are packed in another way than by h5py's filters.
+            MalformedError: they do not.
             LimitError: one has too many bytes.
         """
         if dataset.chunks is None:
