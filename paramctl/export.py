@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import LimitError, UsageError
 from paramctl.models.flow import run
+from paramctl.models.spec import KEY
 from paramctl.probe.inputs import find_input
 from paramctl.probe.network import build
 from paramctl.writer import metadata
@@ -43,10 +44,17 @@ def export_onnx(checkpoint: Checkpoint, given: str) -> bytes:
     with _silence():
         model = _export(module, sample)
     _clean(model.graph)
-    texts = metadata.of_file(checkpoint, {}).items()
-    onnx.helper.set_model_props(model, {key: text for key, text in texts if key != "format"})
+    onnx.helper.set_model_props(model, _notes(checkpoint, model.graph))
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _notes(checkpoint: Checkpoint, graph: Any) -> dict[str, str]:
+    """Return the metadata; without the spec where the exporter has folded a parameter away."""
+    written = {each.name for each in graph.initializer}
+    left_out = {"format"} if written >= {*checkpoint} - {*checkpoint.aliases} else {"format", KEY}
+    texts = metadata.of_file(checkpoint, {}).items()
+    return {key: text for key, text in texts if key not in left_out}
 
 
 def _load_onnx() -> ModuleType:

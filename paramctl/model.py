@@ -175,7 +175,7 @@ class Model(Checkpoint):
 
         return with_metadata(self, texts, deleted)
 
-    def cast(self, dtype: str, *, keep: Collection[str] = ()) -> Self:
+    def cast(self, dtype: str, *, keep: str | Collection[str] = ()) -> Self:
         """Round what is floating-point to another type, `bf16`, but for the addresses to keep.
 
         Raises:
@@ -183,7 +183,7 @@ class Model(Checkpoint):
         """
         from paramctl.edits.casting import cast, parse_dtype  # noqa: PLC0415 (loads numpy)
 
-        return cast(self, parse_dtype(dtype), keep)
+        return cast(self, parse_dtype(dtype), [keep] if isinstance(keep, str) else keep)
 
     def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.

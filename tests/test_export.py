@@ -60,9 +60,20 @@ def test_it_computes_what_the_module_does_for_any_number_of_rows(
             expected = module(tokens).numpy()
         np.testing.assert_allclose(outputs(path, tokens.numpy()), expected, atol=1e-5)
     written, values = paramctl.open(path), paramctl.open(weights)
-    assert written.metadata["paramctl.spec"] == values.metadata["paramctl.spec"]
+    assert written.metadata["paramctl.init"] == values.metadata["paramctl.init"]
+    assert "paramctl.spec" not in written.metadata  # biases of zeros are folded away
     assert b"".join(raw(written["0.weight"])) == b"".join(raw(values["0.weight"]))
     assert b"site-packages" not in path.read_bytes()
+
+
+def test_a_model_with_all_of_its_parameters_keeps_its_spec(
+    torch_forks: Forks, tmp_path: Path
+) -> None:
+    path, back = tmp_path / "x.onnx", tmp_path / "back.safetensors"
+    assert torch_forks.run("convert", MLP, "--weights", VALUES, "-o", path).code == 0
+    assert "paramctl.spec" in paramctl.open(path).metadata
+    assert torch_forks.run("convert", path, "-o", back).code == 0
+    assert torch_forks.run("probe", back, "--seed", "0").code == 0
 
 
 @pytest.mark.parametrize(
