@@ -135,3 +135,12 @@ def test_a_spec_that_fits_no_more_is_left_out_with_a_note(forks: Forks, tmp_path
     )
     assert "paramctl.spec" not in library.open(tmp_path / "m").metadata
     assert library.open(tmp_path / "m").types["fc"] == "Linear"
+
+
+def test_what_cannot_be_written_is_one_line(forks: Forks, tmp_path: Path) -> None:
+    """A note is told with what it is of: of what is not written there is only the error."""
+    (tmp_path / "x.yaml").write_text("layers:\n  - Linear: [4, 8]\n  - Linear: [8, 2]\n")
+    run = forks.run("drop", tmp_path / "x.yaml", "0", "-o", tmp_path / "x.safetensors")
+    assert run.code == 2
+    assert run.err.count("\n") == 1
+    assert not (tmp_path / "x.safetensors").exists()

@@ -2,7 +2,7 @@
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import note_spec
+from paramctl.cli.notes import notes_on_spec
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.selection import drop
@@ -50,5 +50,5 @@ def run(
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         left = drop(checkpoint, addresses, filtering.classes)
-        note_spec(environment, checkpoint, left)
-        destination.save(left, lambda: show_dropped(checkpoint, left))
+        notes = notes_on_spec(checkpoint, left)
+        destination.save(left, lambda: show_dropped(checkpoint, left), notes)

@@ -2,7 +2,7 @@
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import note_spec
+from paramctl.cli.notes import notes_on_spec
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.selection import extract
@@ -44,5 +44,5 @@ def run(
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         part = extract(checkpoint, addresses, filtering.classes)
-        note_spec(environment, checkpoint, part)
-        destination.save(part, lambda: show_whole(part, "extract"))
+        notes = notes_on_spec(checkpoint, part)
+        destination.save(part, lambda: show_whole(part, "extract"), notes)

@@ -19,7 +19,6 @@ from paramctl.edits.renaming import Step
 from paramctl.edits.renaming.language import is_rule, parse_rule
 from paramctl.edits.renaming.maps import read_map
 from paramctl.errors import UsageError, blaming
-from paramctl.views.escaping import escape
 
 if TYPE_CHECKING:
     from paramctl.edits.rules import Rule
@@ -108,9 +107,7 @@ def run(
         report_plan(environment, plan._replace(kept={}), strict=strict)
         fresh = pick_fresh(seed, (draw.distribution for draw in plan.draws))
         grafted = graft(target, fits, plan, fresh or seed or 0)
-        for misfit in misfits:
-            environment.note(escape(misfit))
-        destination.save(grafted, lambda: show_graft(grafted, fits, plan))
+        destination.save(grafted, lambda: show_graft(grafted, fits, plan), misfits)
         if not destination.is_plan:
             environment.note(count_all(fits, plan))
             note_overflows(environment, grafted, "the type of DST")

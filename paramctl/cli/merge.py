@@ -10,7 +10,6 @@ from paramctl.cli.options import Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.origins import Prefer, find_origins
 from paramctl.errors import UsageError, blaming
-from paramctl.views.escaping import escape
 
 EXAMPLES = """
 $ paramctl merge sample_models/mlp.pt sample_models/rgnet.pt | paramctl ls '*.weight'
@@ -75,7 +74,5 @@ def run(
     from paramctl.views.merging import notes_on, show_union  # noqa: PLC0415 (the same)
 
     merged = merge(models[0], origins)
-    for note in notes_on(merged, origins):
-        environment.note(escape(note))
     with blaming(merged.file):
-        destination.save(merged, lambda: show_union(merged, origins))
+        destination.save(merged, lambda: show_union(merged, origins), notes_on(merged, origins))

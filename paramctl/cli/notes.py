@@ -9,10 +9,11 @@ from paramctl.views.units import count_noun
 MAX_NAMED = 5  # parameters that a note names
 
 
-def note_spec(environment: Environment, old: Checkpoint, new: Checkpoint) -> None:
-    """Say that the spec that came with a model describes it no more."""
+def notes_on_spec(old: Checkpoint, new: Checkpoint) -> tuple[str, ...]:
+    """Return what is to be said where the spec that came with a model describes it no more."""
     if SPEC in old.metadata and SPEC not in new.metadata:
-        environment.note("the spec that came with it is left out: it describes other parameters")
+        return ("the spec that came with it is left out: it describes other parameters",)
+    return ()
 
 
 def note_overflows(environment: Environment, converted: Checkpoint, dtype: str) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import note_spec
+from paramctl.cli.notes import notes_on_spec
 from paramctl.cli.options import MODEL_HELP, Reading, complete_addresses
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.cli.time_limit import ENDLESS, time_limit
@@ -75,5 +75,5 @@ def run(
     with blaming(checkpoint.file):
         with time_limit("renaming", ENDLESS):
             renamed = rename(checkpoint, steps)
-        note_spec(environment, checkpoint, renamed)
-        destination.save(renamed, lambda: show_renamed(checkpoint, renamed))
+        notes = notes_on_spec(checkpoint, renamed)
+        destination.save(renamed, lambda: show_renamed(checkpoint, renamed), notes)

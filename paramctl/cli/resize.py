@@ -6,13 +6,12 @@ import typer
 
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import note_spec
+from paramctl.cli.notes import notes_on_spec
 from paramctl.cli.options import ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.cli.seeding import Seed, note_seed, pick_fresh
 from paramctl.errors import UsageError, blaming
 from paramctl.init import registry
-from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
 EXAMPLES = """
@@ -73,14 +72,13 @@ def run(
         planned = plan(checkpoint, addresses, sizes, new)
         fresh = pick_fresh(seed, (each.distribution for each in planned if each.distribution))
         resized = resize(checkpoint, planned, fresh or seed or 0)
-        for each in planned:
-            if each.lost:
-                lost = count_noun(each.lost, "value")
-                environment.note(
-                    escape(f"'{each.entry.name}' loses {lost} of {each.entry.numel:,}")
-                )
-        note_spec(environment, checkpoint, resized)
-        destination.save(resized, lambda: show_resizing(resized, planned))
+        notes = [
+            f"'{each.entry.name}' loses {count_noun(each.lost, 'value')} of {each.entry.numel:,}"
+            for each in planned
+            if each.lost
+        ]
+        notes += notes_on_spec(checkpoint, resized)
+        destination.save(resized, lambda: show_resizing(resized, planned), notes)
         if not destination.is_plan:
             note_seed(environment, fresh)
 

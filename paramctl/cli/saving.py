@@ -88,25 +88,25 @@ class Destination(NamedTuple):
     options: WriteOptions
     is_plan: bool
 
-    def save(self, edited: Checkpoint, show: Callable[[], Changes]) -> None:
-        """Write the changed model, or what `show` says of it.
+    def save(
+        self, edited: Checkpoint, show: Callable[[], Changes], notes: Iterable[str] = ()
+    ) -> None:
+        """Write the changed model, or what `show` says of it, and tell the verb's `notes`.
 
         Raises:
-            ParamctlError: the model cannot be written.
+            ParamctlError: the model cannot be written; nothing else is told.
         """
         environment = self.environment
         if self.is_plan:
-            notes = check(edited, self.options)
-            _note_left_out(environment, edited)
-            _note(environment, notes)
+            _note(environment, edited, (*notes, *check(edited, self.options)))
             _write_plan(self, edited, show())
             return
-        _note_left_out(environment, edited)
         with show_progress(environment) as progress:
             if self.path:
                 report = save(edited, self.path, self.options, progress)
             else:
                 report = stream(edited, environment.write_bytes, self.options, progress)
+        _note(environment, edited, (*notes, *report.notes))
         _note_report(environment, self.path, report)
 
 
@@ -222,21 +222,16 @@ def _write_plan(destination: Destination, edited: Checkpoint, changes: Changes) 
         environment.note(f"nothing is written; add -o FILE{or_replace}")
 
 
-def _note_left_out(environment: Environment, edited: Checkpoint) -> None:
-    """Say what else of a training checkpoint there is that is no metadata either."""
+def _note(environment: Environment, edited: Checkpoint, notes: Iterable[str]) -> None:
+    """Say what else of a training checkpoint there is that is no metadata either, and the notes."""
     others = edited.others.items()
     parts = [f"{key} ({what})" for key, what in others if key not in edited.metadata]
-    if parts:
-        environment.note(escape(f"{edited.file}: not written: {', '.join(parts)}"))
+    left_out = [f"{edited.file}: not written: {', '.join(parts)}"] if parts else []
+    for note in (*left_out, *notes):
+        environment.note(escape(note))
 
 
 def _note_report(environment: Environment, path: str, report: Report) -> None:
-    _note(environment, report.notes)
     if path:
         count = f" in {len(report.files)} files" if len(report.files) > 1 else ""
         environment.note(escape(f"wrote {path}, {format_bytes(report.nbytes)}{count}"))
-
-
-def _note(environment: Environment, notes: Iterable[str]) -> None:
-    for note in notes:
-        environment.note(escape(note))

@@ -50,10 +50,11 @@ def run(
     with blaming(checkpoint.file):
         for statement in statements:
             edited = assign(edited, statement, read_npy)
-        for name in sorted(checkpoint.overlaps.keys() - edited.overlaps.keys()):
-            other = checkpoint.overlaps[name]
-            environment.note(escape(f"'{name}' and '{other}' share bytes no more"))
-        destination.save(edited, lambda: show_assignments(edited, statements))
+        notes = [
+            f"'{name}' and '{checkpoint.overlaps[name]}' share bytes no more"
+            for name in sorted(checkpoint.overlaps.keys() - edited.overlaps.keys())
+        ]
+        destination.save(edited, lambda: show_assignments(edited, statements), notes)
 
 
 def show_assignments(checkpoint: Checkpoint, statements: "list[Statement]") -> Changes:

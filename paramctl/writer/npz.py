@@ -24,7 +24,7 @@ _LEADS_OUT = re.compile(r"[/\\]|[A-Za-z]:[/\\]|(?:.*[/\\])?\.\.(?:[/\\]|\Z)", re
 
 
 def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
-    """Plan the file of arrays, which `numpy.load(allow_pickle=False)` takes.
+    """Plan the file of arrays, which numpy loads without unpickling anything.
 
     Raises:
         UsageError: numpy has no such type, or the name is none for a member of an archive.

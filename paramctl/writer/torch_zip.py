@@ -24,7 +24,7 @@ PACKED = {"float4_e2m1fn": BY_NAME["float4_e2m1fn_x2"]}  # where it has two valu
 
 
 def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
-    """Plan the file of a plain state dict, which `torch.load(weights_only=True)` takes.
+    """Plan the file of a plain state dict, which torch loads with weights_only.
 
     Raises:
         ParamctlError: it cannot be written; the class says why.
