@@ -10,7 +10,7 @@ import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import BY_NAME
-from paramctl.sources import Source
+from paramctl.sources import Derived
 from paramctl.widening import Array
 
 FLOAT = BY_NAME["float32"]
@@ -74,7 +74,7 @@ def dequantized(entry: Entry) -> Entry:
     return entry._replace(dtype=FLOAT, storage=Storage(source, 0, source.size))
 
 
-class Dequantized(Source):
+class Dequantized(Derived):
     """The values of a quantized entry's storage, as little-endian float32."""
 
     def __init__(self, entry: Entry) -> None:
@@ -85,9 +85,9 @@ class Dequantized(Source):
             ">" if entry.storage.big_endian else "<"
         )
         self._row = entry.dtype.block * 4  # bytes that a block becomes
-        self.name = entry.storage.source.name
-        self.size = entry.storage.nbytes // self._blocks.itemsize * self._row
-        self.sequential = entry.storage.source.sequential
+        source = entry.storage.source
+        size = entry.storage.nbytes // self._blocks.itemsize * self._row
+        super().__init__(source.name, size, [source])
 
     def _read(self, offset: int, length: int) -> bytes:
         first, end = offset // self._row, -(-(offset + length) // self._row)
@@ -96,11 +96,3 @@ class Dequantized(Source):
         values = self._packing.values(np.frombuffer(data, self._blocks))
         begin = offset - first * self._row
         return values.astype("<f4", copy=False).tobytes()[begin : begin + length]
-
-    def release(self) -> None:
-        """Let go of the file of the blocks."""
-        self._storage.source.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if the file of the blocks has changed."""
-        self._storage.source.check_unchanged()

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from paramctl.checkpoint import Storage
-from paramctl.sources import Source
+from paramctl.sources import Derived
 
 
-class Joined(Source):
+class Joined(Derived):
     """The bytes of `pieces` one behind the other."""
 
     def __init__(self, name: str, pieces: Sequence[Storage]) -> None:
-        self.name = name
         self._pieces = [piece for piece in pieces if piece.nbytes]
         self._ends = list(accumulate(piece.nbytes for piece in self._pieces))
-        self.size = self._ends[-1] if self._ends else 0
-        self.sequential = any(piece.source.sequential for piece in self._pieces)
+        size = self._ends[-1] if self._ends else 0
+        super().__init__(name, size, (piece.source for piece in self._pieces))
 
     def _read(self, offset: int, length: int) -> bytes:
         data = []
@@ -28,13 +27,3 @@ class Joined(Source):
             data.append(source.read(start + within, count))
             offset, length = offset + count, length - count
         return b"".join(data)
-
-    def release(self) -> None:
-        """Let go of what the pieces lie in."""
-        for piece in self._pieces:
-            piece.source.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if what the pieces lie in has changed."""
-        for piece in self._pieces:
-            piece.source.check_unchanged()

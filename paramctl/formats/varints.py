@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from paramctl.errors import MalformedError
-from paramctl.sources import Source
+from paramctl.sources import Derived, Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,14 +18,13 @@ BLOCK = 1 << 20  # bytes that are decoded at a time
 MAX_BYTES = 10  # of one number
 
 
-class Varints(Source):
+class Varints(Derived):
     """The numbers in `packed`, `count` of them, each in a type of numpy's such as `<i2`."""
 
     whole = True
 
     def __init__(self, packed: Source, count: int, element: str) -> None:
-        self.name = packed.name
-        self.size = count * int(element[2:])
+        super().__init__(packed.name, count * int(element[2:]), [packed])
         self._packed = packed
         self._count = count
         self._element = element
@@ -42,11 +41,7 @@ class Varints(Source):
         """Forget the decoded numbers."""
         with self._lock:
             self._decoded = None
-        self._packed.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if the packed bytes are not what they were."""
-        self._packed.check_unchanged()
+        super().release()
 
     def _decode(self) -> bytes:
         import numpy as np  # noqa: PLC0415 (for values only)

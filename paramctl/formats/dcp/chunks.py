@@ -14,7 +14,7 @@ from paramctl.formats.torch.file import read_whole_pickle
 from paramctl.formats.torch.tensors import MAX_NUMEL
 from paramctl.slices import Box as Range
 from paramctl.slices import boxes, is_row_major, select
-from paramctl.sources import Source
+from paramctl.sources import Derived, Source
 
 MAX_PAIRS = 1 << 20  # of chunks that are compared: 65,536 ranks of 16 by 4,096 need half of it
 
@@ -62,13 +62,13 @@ class Chunk:
         return tuple(shared) if all(part.start < part.stop for part in shared) else None
 
 
-class Assembled(Source):
+class Assembled(Derived):
     """The row-major, little-endian bytes of a tensor."""
 
     def __init__(self, name: str, tensor: Tensor, chunks: Sequence[Chunk]) -> None:
-        self.name = chunks[0].file.name if chunks else name
-        self.size = tensor.dtype.nbytes(prod(tensor.shape))
-        self.is_far = any(chunk.file.is_far for chunk in chunks)
+        file = chunks[0].file.name if chunks else name
+        size = tensor.dtype.nbytes(prod(tensor.shape))
+        super().__init__(file, size, (chunk.file for chunk in chunks))
         self._tensor = tensor
         self._chunks = chunks
 
@@ -102,16 +102,6 @@ class Assembled(Source):
                 data = np.frombuffer(b"".join(raw(held)), element)
                 values[_within(shared, [part.start for part in box])] = data.reshape(held.shape)
         return values.tobytes()
-
-    def release(self) -> None:
-        """Let go of the files of all chunks."""
-        for chunk in self._chunks:
-            chunk.file.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if the file of a chunk has changed."""
-        for chunk in self._chunks:
-            chunk.file.check_unchanged()
 
 
 def _within(ranges: Range, starts: Sequence[int]) -> Range:
