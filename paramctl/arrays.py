@@ -24,10 +24,10 @@ from paramctl.slices import (
 )
 from paramctl.widening import WIDENED, Array
 
-BLOCK = 1 << 20  # bytes that are read at a time
+BLOCK = 1 << 21  # bytes that are read at a time
 STRIDED_BLOCK = 1 << 25  # the same where they are picked from many places: fewer, longer reads
 SMALL_GAP = 1 << 12  # bytes between elements: fewer are rather read than skipped
-NUMBERS = 1 << 17  # values that are handed on at a time
+NUMBERS = 1 << 19  # values that are handed on at a time
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 MAX_DIMENSIONS = 64  # of an array of numpy 2
 
@@ -79,7 +79,7 @@ def read(entry: Entry) -> Array:
 
 
 def blocks(entry: Entry) -> Iterator[Array]:
-    """Yield the same values as `read`, of an entry of any size, at most 2^17 of them at a time.
+    """Yield the same values as `read`, of an entry of any size, at most 2^19 of them at a time.
 
     Raises:
         ParamctlError: as `check`.
@@ -97,33 +97,42 @@ def value_type(entry: Entry) -> np.dtype[Any]:
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
-    """Yield the elements' own bytes, little-endian and row-major, of at most 2^17 at a time.
+    """Yield the elements' own bytes, little-endian and row-major, of at most 2^19 at a time.
 
     Raises:
         UsageError: the entry is no plain tensor, or a part of one that shares bytes with the rest.
         MalformedError: the entry reaches past its storage.
     """
-    if entry.layout in LAZY:
-        yield from _lazy_bytes(entry)
-        return
-    if entry.dtype.bits % 8 or entry.dtype.block > 1:
+    if entry.layout not in LAZY and (entry.dtype.bits % 8 or entry.dtype.block > 1):
         yield from _packed_bytes(entry)
+        return
+    for block in elements(entry):
+        yield block.tobytes()
+
+
+def elements(entry: Entry) -> Iterator[Array]:
+    """Yield the elements that `raw` yields the bytes of, as numpy has them or as whole numbers.
+
+    Raises:
+        ParamctlError: as `raw`.
+    """
+    if entry.layout in LAZY:
+        yield from _lazy_elements(entry)
         return
     little = stored_type(entry).newbyteorder("<")
     check_extent(entry, _storage(entry).nbytes)
     for block in _stored_blocks(entry):
-        yield block.astype(little, copy=False).tobytes()
+        yield block.astype(little, copy=False)
 
 
-def _lazy_bytes(entry: Entry) -> Iterator[bytes]:
-    """Yield the bytes of what torch would make of the stored ones."""
+def _lazy_elements(entry: Entry) -> Iterator[Array]:
+    """Yield what torch would make of the stored elements."""
     if not entry.dtype.numpy:
         raise UsageError(
             f"'{entry.name}' is {entry.layout}: of {entry.dtype.name}, its bytes are not stored",
             hint="--format npy",
         )
-    for block in blocks(entry):
-        yield block.tobytes()
+    yield from blocks(entry)
 
 
 def conversion_of(entry: Entry) -> Conversion:

@@ -10,7 +10,7 @@ from paramctl.widening import FLOAT8, WIDENED, Array
 
 QUIET_NAN = 0x7FC0  # what torch makes of every NaN
 FNUZ_NAN = 0x80
-HALF, LEAST_NORMAL, INFINITE = 0x3F000000, 0x38800000, 0x7F800000  # 1/2, 2**-14, as float32
+SMALLEST, TOO_LARGE = 2.0**-24, 65520.0  # of float16: what rounds to more than 0, and to infinity
 LARGEST_FN = np.uint8(0x7E)
 
 
@@ -64,38 +64,39 @@ def _narrow_bfloat16(values: Array) -> Array:
 
 
 def _narrow_float16(values: Array) -> Array:
-    """Round to ten bits, or where the exponent is the least, to a multiple of the least number.
-
-    numpy takes twice as long. Adding 1/2 leaves a float32 that many bits, rounded by the processor.
-    """
-    bits = np.ascontiguousarray(values).reshape(-1).view("<u4")
-    sizes = bits & 0x7FFFFFFF
-    rounded = sizes >> 13
-    rounded &= 1
-    rounded += sizes
-    rounded += 0xFFF
-    rounded >>= 13
-    rounded -= 112 << 10
-    tiny = (sizes.view("<f4") + np.float32(0.5)).view("<u4")
-    tiny -= HALF
-    np.copyto(rounded, tiny, where=sizes < LEAST_NORMAL)
-    np.minimum(rounded, 0x7C00, out=rounded)
-    if sizes.max(initial=0) > INFINITE:
-        rounded[sizes > INFINITE] = 0x7E00
-    bits = bits >> 16
-    bits &= 0x8000
-    bits |= rounded
-    return np.asarray(bits.astype("<u2").view("<f2").reshape(values.shape))
+    """Look values up by their upper 21 bits; numpy takes twice as long."""
+    return _look_up(_float16_codes(), values, 11).view("<f2")
 
 
 def _narrow_float8(values: Array, name: str) -> Array:
-    """Look values up by their upper halves, the last bit of which says whether more is below.
+    return _look_up(_float8_codes(name), values, 16)
 
-    No number of these types, and no middle between two, has that bit.
+
+def _look_up(codes: Array, values: Array, cut: int) -> Array:
+    """Return the codes of float32 values by their bits but for the `cut` lowest.
+
+    The last bit that is left says whether more is below: no number of the type of the codes, and
+    no middle between two, has that bit.
     """
-    halves = np.ascontiguousarray(values).reshape(-1).view("<u2").reshape(-1, 2)
-    codes = _float8_codes(name).take(halves[:, 1] | (halves[:, 0] != 0))
-    return np.asarray(codes.reshape(values.shape))
+    bits = np.ascontiguousarray(values).reshape(-1).view("<u4")
+    lower = (1 << cut) - 1
+    places = bits & lower
+    places += lower
+    places |= bits
+    places >>= cut
+    return np.asarray(codes.take(places).reshape(values.shape))
+
+
+@cache
+def _float16_codes() -> Array:
+    """Return the codes of all values whose float32 has no 11 lowest bits."""
+    sizes = (np.arange(1 << 20, dtype="<u4") << 11).view("<f4")
+    codes = np.zeros(sizes.shape, "<u2")
+    numbers = (sizes > SMALLEST / 2) & (sizes < TOO_LARGE)
+    codes[numbers] = sizes[numbers].astype("<f2").view("<u2")
+    codes[sizes >= TOO_LARGE] = 0x7C00
+    codes[np.isnan(sizes)] = 0x7E00
+    return np.concatenate([codes, codes | 0x8000])
 
 
 @cache

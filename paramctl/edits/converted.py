@@ -1,8 +1,6 @@
 """The bytes of a parameter in another type, rounded where they are read."""
 
-import numpy as np
-
-from paramctl.arrays import raw
+from paramctl.arrays import elements
 from paramctl.checkpoint import Entry
 from paramctl.conversion import Conversion
 from paramctl.dtypes import DType
@@ -26,15 +24,10 @@ class Converted(Computed):
 
     def compute(self, box: Box) -> bytes:
         """Return the elements of a box of the tensor."""
-        part = select(self._old, box)
-        converted = np.empty(part.numel, self._conversion.stored)
-        position = overflows = 0
-        for block in raw(part):
-            elements = np.frombuffer(block, self._conversion.read)
-            end = position + elements.size
-            converted[position:end] = self._conversion.convert(elements)
-            overflows += self._conversion.count_overflows(elements, converted[position:end])
-            position = end
+        converted, overflows = [], 0
+        for block in elements(select(self._old, box)):
+            converted.append(self._conversion.convert(block))
+            overflows += self._conversion.count_overflows(block, converted[-1])
         if overflows:
             self.overflows[tuple(side.start for side in box)] = overflows
-        return converted.tobytes()
+        return b"".join(part.data for part in converted)
