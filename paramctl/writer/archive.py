@@ -14,6 +14,7 @@ from paramctl.errors import UsageError
 from paramctl.formats import zips
 from paramctl.writer.blocks import whole
 from paramctl.writer.checks import storage_of
+from paramctl.writer.checksum import Checksum
 from paramctl.writer.layout import Layout, Made, Part, Stored, literal
 
 ALIGNMENT = 64
@@ -22,17 +23,6 @@ FLAGS = zips.DESCRIPTOR | zips.UTF8
 MAX_NAME = FEW = 0xFFFF  # bytes of a name; members, of which more are counted elsewhere
 
 _DESCRIPTOR, _DESCRIPTOR64 = struct.Struct("<4s3L"), struct.Struct("<4sL2Q")
-
-
-class Checksum:
-    """The CRC-32 of what it is shown in order."""
-
-    def __init__(self, data: bytes) -> None:
-        self.value = crc32(data)
-
-    def add(self, data: bytes) -> None:
-        """Take in the next bytes."""
-        self.value = crc32(data, self.value)
 
 
 class Record(NamedTuple):
@@ -84,7 +74,7 @@ class Archive:
         if len(encoded) > MAX_NAME:
             raise UsageError(f"'{name}' is too long for the name of an archive's member")
         size = len(head) + (entry.nbytes if entry else 0)
-        record = Record(encoded, size, self._position, Checksum(head))
+        record = Record(encoded, size, self._position, Checksum(crc32(head)))
         self._records.append(record)
         self._append(literal(self._header(record) + head))
         if entry:
@@ -120,7 +110,7 @@ def _stored(entry: Entry, head: bytes, checksum: Checksum) -> Stored:
     """Return the values of an entry; the checksum of what an archive's member holds is known."""
     source, piece = storage_of(entry).source, whole(entry)
     if source.checksum is None or head or not piece.is_copy or piece.nbytes != source.size:
-        return Stored((entry,), checksum.add)
+        return Stored((entry,), checksum)
     checksum.value = source.checksum
     return Stored((entry,))
 

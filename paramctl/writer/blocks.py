@@ -1,19 +1,22 @@
 """The tensors' bytes, cut into blocks, each of which can be read by itself."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from zlib import crc32
 
 from paramctl.checkpoint import Entry
 from paramctl.errors import ParamctlError
 from paramctl.slices import is_row_major, split
 from paramctl.sources import FileSource, Source
 from paramctl.writer.checks import storage_of
+from paramctl.writer.checksum import Checksum
 from paramctl.writer.layout import Made, Part
 
 ELEMENTS = 1 << 20  # of a block that is computed
 PICKED_BYTES = 1 << 24  # of a block whose elements are picked from many places
 COPIED_BYTES = 1 << 20  # of a block that a file holds as it is: what a core's cache holds
 BATCH_BYTES = 1 << 18  # of small pieces that make a block: a task and a write for each cost more
+TASK_BYTES = 1 << 14  # of a block that is worth a task where no others make one with it
 
 
 class Span(NamedTuple):
@@ -63,11 +66,11 @@ Piece = Span | Picked
 class Block(NamedTuple):
     """What is read at a time: a piece of an entry or of a run of them, or several small ones.
 
-    `watch` is to be shown its bytes when their turn has come.
+    The CRC-32 of its bytes is to be added to `checksum` when their turn has come.
     """
 
     pieces: tuple[Piece, ...]
-    watch: Callable[[bytes], None] | None = None
+    checksum: Checksum | None = None
 
     @property
     def nbytes(self) -> int:
@@ -77,21 +80,31 @@ class Block(NamedTuple):
     @property
     def is_computed(self) -> bool:
         """Whether a thread may read it before its turn, and should."""
-        return all(map(_is_computed, self.pieces))
+        if self.checksum and self.nbytes >= BATCH_BYTES:
+            return not any(piece.source.sequential for piece in self.pieces)
+        return self.nbytes >= TASK_BYTES and all(map(_is_computed, self.pieces))
 
     @property
     def copy(self) -> Span | None:
         """The bytes in a file that it is a copy of, which nobody needs to see; else None."""
         piece = self.pieces[0]
-        return piece if isinstance(piece, Span) and piece.is_copy and not self.watch else None
+        return piece if isinstance(piece, Span) and piece.is_copy and not self.checksum else None
 
-    def read(self) -> bytes:
+    def read(self) -> "Read":
         """Return the bytes.
 
         Raises:
             ParamctlError: a source gives more or less than is to be written.
         """
-        return b"".join(map(_read, self.pieces))
+        data = b"".join(map(_read, self.pieces))
+        return Read(data, crc32(data) if self.checksum else 0)
+
+
+class Read(NamedTuple):
+    """The bytes of a block, and their CRC-32 if somebody wants it."""
+
+    data: bytes
+    crc: int
 
 
 def _is_computed(piece: Piece) -> bool:
@@ -112,7 +125,7 @@ def cut(parts: Iterable[Part]) -> Iterator[Block | Made]:
             yield part
         else:
             for block in _cut_entries(part.entries):
-                yield block._replace(watch=part.watch)
+                yield block._replace(checksum=part.checksum)
 
 
 def _cut_entries(entries: Iterable[Entry]) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from paramctl.sources import Source
-from paramctl.writer.blocks import Block, cut
+from paramctl.writer.blocks import Block, Read, cut
 from paramctl.writer.layout import Layout, Made
 from paramctl.writer.outlet import Copy, Outlet, Write
 from paramctl.writer.progress import Progress
@@ -32,7 +32,7 @@ class Crew:
         self._done, self._total = 0, total
         self._threads = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[tuple[Block | Made, Future[bytes] | None]] = deque()
+        self._pending: deque[tuple[Block | Made, Future[Read] | None]] = deque()
         self._ahead = self._computing = 0
         self._open: OrderedDict[int, Source] = OrderedDict()
 
@@ -89,12 +89,14 @@ class Crew:
     def _finish(self, outlet: Outlet) -> None:
         """Write the block whose turn it is."""
         block, future = self._pending[0]
-        if isinstance(block, Block) and block.copy:
+        if isinstance(block, Made):
+            outlet.put(block.read())
+        elif block.copy:
             outlet.copy(block.copy)
         else:
-            data = future.result() if future else block.read()
-            if isinstance(block, Block) and block.watch:
-                block.watch(data)
+            data, crc = future.result() if future else block.read()
+            if block.checksum:
+                block.checksum.add(crc, len(data))
             outlet.put(data)
         for source in _sources(block):
             self._use(source)

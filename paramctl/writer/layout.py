@@ -5,6 +5,7 @@ from re import Pattern
 from typing import NamedTuple
 
 from paramctl.checkpoint import Entry
+from paramctl.writer.checksum import Checksum
 
 
 class Made(NamedTuple):
@@ -15,10 +16,10 @@ class Made(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """The values of entries, one behind the other; `watch` is shown their bytes in order."""
+    """The values of entries, one behind the other; their CRC-32 is added to `checksum`."""
 
     entries: tuple[Entry, ...]
-    watch: Callable[[bytes], None] | None = None
+    checksum: Checksum | None = None
 
     @property
     def nbytes(self) -> int:
