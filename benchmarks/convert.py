@@ -2,7 +2,7 @@
 
 The model has random values, in two files, of bfloat16 and of float32, 2 and 4 GB a billion
 parameters; what is written is on the disk when a program's time ends, ours and the peer's. Every
-row is one run after one that warms up.
+row is the median of three runs after one that warms up: disks waver.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from rich.table import Table
 
 PEER = Path(__file__).parent / "peers" / "load_cast_save.py"
 COLUMNS = ("model", "paramctl convert", "time", "memory", "torch", "memory", "ratio", "budget", "")
-RUNS = 1
+RUNS = 3
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from paramctl.dtypes import DType
-from paramctl.narrowing import narrow, widen
+from paramctl.narrowing import FNUZ_NAN, narrow, widen
 from paramctl.widening import Array
 
 SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
@@ -13,14 +13,10 @@ SATURATING = "float8_e4m3fn"
 
 
 class Conversion:
-    """How elements of `old` become elements of `new`, both of floating-point numbers.
-
-    `read` and `stored` are the numpy types of what is read and of what is stored.
-    """
+    """How elements of `old` become elements of `new`, both of floating-point numbers."""
 
     def __init__(self, old: DType, new: DType) -> None:
         self.old, self.new = old, new
-        self.read, self.stored = _stored(old), _stored(new)
         self._largest = largest(new)
         self._may_overflow = largest(old) > self._largest
 
@@ -28,14 +24,14 @@ class Conversion:
         """Return the elements of `new` nearest to those of `old`, as `narrow` does."""
         if self.old.bits > SMALL:
             return narrow(elements, self.new)
-        return _table(self.old, self.new).take(elements.view(f"<u{self.read.itemsize}"))
+        return _table(self.old, self.new).take(_bits(elements))
 
     def count_overflows(self, elements: Array, converted: Array) -> int:
         """Return how many finite elements are too large for `new`, which became `converted`.
 
         They are infinite there, NaN, or the largest number there is.
         """
-        if not self._may_overflow or _peak(elements, self.old) <= self._largest:
+        if not self._may_overflow or not _reaches(converted, self.new):
             return 0
         values = widen(elements, self.old)
         too_large = np.isfinite(values) & (np.abs(values) > self._largest)
@@ -68,9 +64,20 @@ def _table(old: DType, new: DType) -> Array:
     return narrow(widen(_codes(old), old), new)
 
 
-def _peak(elements: Array, dtype: DType) -> float:
-    """Return the largest magnitude, found among the bits; infinite where there is NaN."""
-    bits = elements.view(f"<u{elements.itemsize}")
-    top = (bits & ((1 << dtype.bits - 1) - 1)).max(initial=0)
-    value = widen(np.array([top], bits.dtype).view(_stored(dtype)), dtype)[0]
-    return float(value) if np.isfinite(value) else np.inf
+@cache
+def _code(dtype: DType) -> int:
+    """Return the bits of the largest finite number of a type."""
+    return int(_bits(narrow(np.array([largest(dtype)]), dtype))[0])
+
+
+def _reaches(converted: Array, dtype: DType) -> bool:
+    """Whether there is NaN, an infinity or the largest number of a type among its elements."""
+    bits = _bits(converted)
+    if dtype.name.endswith("fnuz"):
+        return bool((bits == FNUZ_NAN).any())
+    sizes = bits & ((1 << dtype.bits - 1) - 1)
+    return bool(sizes.max(initial=0) >= _code(dtype))
+
+
+def _bits(elements: Array) -> Array:
+    return elements.view(f"<u{elements.itemsize}")
