@@ -2,7 +2,7 @@
 
 The models are sparse files of zeros that take no disk; what is written does, 2 GB a billion
 parameters, and all of it is on the disk when a program's time ends, ours and the peer's. Every row
-is one run after one that warms up.
+is the median of three runs after one that warms up: disks waver.
 """
 
 import json
@@ -23,7 +23,7 @@ COLUMNS = ("paramctl", "model", "time", "memory", "peer", "time", "memory", "rat
 LAYERS, VOCABULARY = 24, 50_304
 MANY = 100_000  # tensors
 WIDTHS = {0.4: 1024, 1.3: 2048, 5.0: 4096}  # billions of parameters -> width of the model
-RUNS = 1
+RUNS = 3
 OTHER = "OTHER"
 TWICE_AS_FAST = Budget(ratio=0.5, megabytes=400)
 
@@ -96,10 +96,9 @@ def measure(row: Row, folder: Path) -> Iterator[str]:
     model, other, out = (str(folder / f"{each}.safetensors") for each in ("a", "b", "out"))
     verb, *rest = (other if word == OTHER else word for word in row.arguments)
     script, *more = (other if word == OTHER else word for word in row.peer)
-    ours = [PARAMCTL, verb, model, *rest, "-o", out, "--force", "-q"]
+    ours = [PARAMCTL, verb, model, *rest, "-o", out, "-q"]
     peer = [sys.executable, str(HERE / "peers" / script), model, out, *more]
-    costs = compare(ours, peer, RUNS, on_terminal=False)
-    Path(out).unlink()
+    costs = compare(ours, peer, RUNS, on_terminal=False, output=Path(out))
     yield from (*costs[0].cells(), script, *costs[1].cells(), *TWICE_AS_FAST.verdict(*costs))
 
 

@@ -66,8 +66,7 @@ def main() -> None:
                 model, out = models[row.old], Path(name) / f"out{row.suffix}"
                 ours = [PARAMCTL, "convert", str(model), *row.options, "-o", str(out)]
                 peer = [sys.executable, str(PEER), str(model), str(out), *filter(None, [row.new])]
-                costs = compare([*ours, "--force", "-q"], peer, RUNS, on_terminal=False)
-                out.unlink()
+                costs = compare([*ours, "-q"], peer, RUNS, on_terminal=False, output=out)
                 label = " ".join([*row.options, f"-o out{row.suffix}"])
                 cells = (*costs[0].cells(), *costs[1].cells(), *TWICE_AS_FAST.verdict(*costs))
                 table.add_row(f"{billions} B {row.old}", label, *cells)

@@ -11,6 +11,7 @@ import termios
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -54,18 +55,26 @@ class Budget(NamedTuple):
         return ", ".join(bounds)
 
 
-def compare(
-    ours: Sequence[str], theirs: Sequence[str], runs: int, *, on_terminal: bool, answer: int = 0
+def compare(  # noqa: PLR0913 (what differs between benchmarks)
+    ours: Sequence[str],
+    theirs: Sequence[str],
+    runs: int,
+    *,
+    on_terminal: bool,
+    answer: int = 0,
+    output: Path | None = None,
 ) -> tuple[Cost, Cost]:
     """Return the medians of two commands, run in turns after a first run each that warms up.
 
-    `answer` is the exit code of ours.
+    `answer` is the exit code of ours; `output` is the file that both write, and find no old one of.
     """
-    pairs = [
-        (run(ours, on_terminal=on_terminal, answer=answer), run(theirs, on_terminal=on_terminal))
-        for _ in range(runs + 1)
-    ][1:]
-    return _median([pair[0] for pair in pairs]), _median([pair[1] for pair in pairs])
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for _ in range(runs + 1):
+        for command, own, code in zip((ours, theirs), costs, (answer, 0), strict=True):
+            own.append(run(command, on_terminal=on_terminal, answer=code))
+            if output:
+                output.unlink()
+    return _median(costs[0][1:]), _median(costs[1][1:])
 
 
 def run(command: Sequence[str], *, on_terminal: bool, answer: int = 0) -> Cost:

@@ -24,10 +24,10 @@ from paramctl.slices import (
 )
 from paramctl.widening import WIDENED, Array
 
-BLOCK = 1 << 21  # bytes that are read at a time
+BLOCK = 1 << 20  # bytes that are read at a time
 STRIDED_BLOCK = 1 << 25  # the same where they are picked from many places: fewer, longer reads
 SMALL_GAP = 1 << 12  # bytes between elements: fewer are rather read than skipped
-NUMBERS = 1 << 19  # values that are handed on at a time
+NUMBERS = 1 << 18  # values that are handed on at a time
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 MAX_DIMENSIONS = 64  # of an array of numpy 2
 
@@ -79,7 +79,7 @@ def read(entry: Entry) -> Array:
 
 
 def blocks(entry: Entry) -> Iterator[Array]:
-    """Yield the same values as `read`, of an entry of any size, at most 2^19 of them at a time.
+    """Yield the same values as `read`, of an entry of any size, at most 2^18 of them at a time.
 
     Raises:
         ParamctlError: as `check`.
@@ -97,7 +97,7 @@ def value_type(entry: Entry) -> np.dtype[Any]:
 
 
 def raw(entry: Entry) -> Iterator[bytes]:
-    """Yield the elements' own bytes, little-endian and row-major, of at most 2^19 at a time.
+    """Yield the elements' own bytes, little-endian and row-major, of at most 2^18 at a time.
 
     Raises:
         UsageError: the entry is no plain tensor, or a part of one that shares bytes with the rest.

@@ -218,8 +218,8 @@ class FileSource(Source):
                 length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def copy_to(self, descriptor: int, offset: int, length: int) -> int:
-        """Have the kernel copy a range into another file at its position; return how much it did.
+    def copy_to(self, descriptor: int, position: int, offset: int, length: int) -> int:
+        """Have the kernel copy a range into another file at a position; return how much it did.
 
         That is less where the two files, or this system, do not allow it.
         """
@@ -227,7 +227,8 @@ class FileSource(Source):
         if hasattr(os, "copy_file_range"):
             with self._opened() as own, suppress(OSError):
                 while copied < length:
-                    count = os.copy_file_range(own, descriptor, length - copied, offset + copied)
+                    places = (offset + copied, position + copied)
+                    count = os.copy_file_range(own, descriptor, length - copied, *places)
                     if not count:
                         break
                     copied += count

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 CALLS = (
-    *("open", "posix_fallocate", "write", "copy_file_range", "pread", "fstat"),
+    *("open", "posix_fallocate", "pwrite", "copy_file_range", "pread", "fstat"),
     *("fchown", "fchmod", "fsync", "close", "rename", "unlink", "stat", "mkdir"),
 )
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)

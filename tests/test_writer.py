@@ -1,9 +1,11 @@
 """What the writer writes, against the safetensors library and torch."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,10 +228,7 @@ def test_computed_values_are_asked_for_in_blocks_or_as_a_whole() -> None:
         for name, source in (("parts", parts), ("whole", whole))
     ]
     written(model(*entries))
-    assert sorted(parts.reads) == [
-        *((begin << 20, 2 << 20) for begin in range(0, 8, 2)),
-        (8 << 20, 1 << 20),
-    ]
+    assert sorted(parts.reads) == [(begin << 19, 1 << 19) for begin in range(18)]
     assert whole.reads == [(0, nbytes)]
 
 
@@ -238,7 +237,51 @@ def test_a_sequential_source_is_read_in_order() -> None:
     source.sequential = True
     entry = Entry("w", BY_NAME["uint8"], (source.size,), Storage(source, 0, source.size))
     written(model(entry))
-    assert source.reads == [(begin << 20, 1 << 20) for begin in range(20)]
+    assert source.reads == [(begin << 18, 1 << 18) for begin in range(80)]
+
+
+def test_a_source_far_away_is_asked_for_much_at_a_time() -> None:
+    source = Zeros(9 << 20)
+    source.is_far = True
+    entry = Entry("w", BY_NAME["uint8"], (source.size,), Storage(source, 0, source.size))
+    written(model(entry))
+    assert sorted(source.reads) == [(0, 4 << 20), (4 << 20, 4 << 20), (8 << 20, 1 << 20)]
+
+
+def test_a_task_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    class Broken(Zeros):
+        def _read(self, offset: int, length: int) -> bytes:
+            if offset:
+                raise ParamctlError("the values are gone")
+            return super()._read(offset, length)
+
+    source = Broken(9 << 20)
+    entry = Entry("w", BY_NAME["uint8"], (source.size,), Storage(source, 0, source.size))
+    (tmp_path / "out").write_bytes(b"old")
+    with pytest.raises(ParamctlError, match="the values are gone"):
+        writer.save(model(entry), tmp_path / "out", WriteOptions(force=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_fails_under_a_task_leaves_the_old_file(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int, data: bytes, position: int) -> int:
+        if threading.current_thread() is threading.main_thread():
+            return real(descriptor, data, position)
+        raise OSError(error, os.strerror(error))
+
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", fail)
+    source = Zeros(9 << 20)
+    entry = Entry("w", BY_NAME["uint8"], (source.size,), Storage(source, 0, source.size))
+    (tmp_path / "out").write_bytes(b"old")
+    with pytest.raises(FileError, match=f"out: {os.strerror(error)}"):
+        writer.save(model(entry), tmp_path / "out", WriteOptions(force=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_bytes() == b"old"
 
 
 def test_a_deflated_archive_is_inflated_once(tmp_path: Path) -> None:

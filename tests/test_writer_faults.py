@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from pathlib import Path
+from threading import Event
 
 import killed
 import pytest
@@ -25,6 +28,9 @@ from paramctl.checkpoint import Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import FileError, ParamctlError, UnconfirmedError
 from paramctl.writer import WriteOptions
+from paramctl.writer.atomic import Draft
+from paramctl.writer.folder import Folder
+from paramctl.writer.interrupts import Interrupts
 
 FORCE = WriteOptions(force=True)
 SHARDED = WriteOptions(force=True, max_shard_size=2000)
@@ -117,7 +123,7 @@ def calls_of(run: Callable[[], object]) -> list[str]:
 def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None:
     calls = calls_of(case.save)
     case.restore()
-    assert {"posix_fallocate", "write", "pread", "fsync", "close", "rename"} <= {*calls}
+    assert {"posix_fallocate", "pwrite", "pread", "fsync", "close", "rename"} <= {*calls}
     assert ("copy_file_range" in calls) == (case.options is not ARCHIVE)  # which adds up checksums
     is_replaced = "model.safetensors" in case.old.keys() & case.new.keys()
     assert ("fchmod" in calls) == is_replaced
@@ -191,3 +197,30 @@ def test_a_power_cut_leaves_the_old_files_or_the_new_ones(case: Case) -> None:
         assert moment.contents(main) <= {case.old.get(main), case.new[main]}
     assert disk.moments[-1].contents(main) == {case.new[main]}
     assert disk.moments[0].contents(main) == {case.old.get(main)}
+
+
+def test_a_draft_is_closed_when_no_thread_writes_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, released = Event(), Event()
+    pwrite = os.pwrite
+
+    def wait(descriptor: int, data: bytes, position: int) -> int:
+        started.set()
+        released.wait()
+        os.fstat(descriptor)
+        return pwrite(descriptor, data, position)
+
+    with Folder(str(tmp_path)) as folder, Interrupts() as interrupts, ThreadPoolExecutor() as pool:
+        draft = Draft(folder, "model", interrupts, force=False)
+        draft.create(4)
+        monkeypatch.setattr(os, "pwrite", wait)
+        writing = pool.submit(draft.write_ahead, 0, b"data")
+        started.wait()
+        closing = pool.submit(draft.discard)
+        assert wait_for([closing], timeout=0.2).not_done
+        released.set()
+        assert (writing.result(), closing.result()) == (None, None)
+        with pytest.raises(FileError, match="model: the draft is closed"):
+            draft.write_ahead(0, b"data")
+    assert not [*tmp_path.iterdir()]

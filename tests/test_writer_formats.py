@@ -162,7 +162,7 @@ class Hole(Zeros):
 
 def test_sizes_and_places_may_take_64_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = 2**32 + 5
-    monkeypatch.setattr("paramctl.writer.blocks.crc32", checksum_of_little)
+    monkeypatch.setattr("paramctl.writer.crew.crc32", checksum_of_little)
     entries = {
         "huge": Entry("huge", BY_NAME["bool"], (huge,), Storage(Hole(huge), 0, huge)),
         "behind": describe(torch.tensor([1.5, 2.5]))._replace(name="behind"),
@@ -181,9 +181,9 @@ def test_sizes_and_places_may_take_64_bits(tmp_path: Path, monkeypatch: pytest.M
     assert [entry.numel for entry in paramctl.open(path).values()] == [huge, 2]
 
 
-def checksum_of_little(data: bytes) -> int:
+def checksum_of_little(data: bytes, value: int = 0) -> int:
     """Return a checksum that is right where all of the data comes at once."""
-    return crc32(data) if len(data) < len(Hole.run) else 0
+    return crc32(data, value) if len(data) < len(Hole.run) else 0
 
 
 def write_sparse(file: io.BufferedWriter, data: bytes) -> None:
@@ -203,9 +203,9 @@ def test_what_an_archive_holds_is_copied_with_its_checksum(
     copied: list[int] = []
     real = os.copy_file_range
 
-    def copy(source: int, target: int, count: int, offset: int) -> int:
+    def copy(source: int, target: int, count: int, *places: int) -> int:
         copied.append(count)
-        return real(source, target, count, offset)
+        return real(source, target, count, *places)
 
     monkeypatch.setattr(os, "copy_file_range", copy)
     writer.save(paramctl.open(tmp_path / "training.pt"), tmp_path / "model.pt", TORCH)

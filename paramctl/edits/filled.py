@@ -35,8 +35,7 @@ class Filled(Source):
         self.name = entry.name
         self.size = entry.nbytes
         self.whole = not distribution.is_blockwise
-        if stream.device != "cpu":
-            self.block = stream.chunk
+        self.block = PART if stream.device == "cpu" else stream.chunk
         self._entry = entry
         self._distribution = distribution
         self._stream = stream

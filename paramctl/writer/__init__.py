@@ -1,7 +1,6 @@
 """The writer: a checkpoint into a file, a folder of files or a stream."""
 
 import os
-from collections.abc import Callable
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import UsageError
@@ -10,6 +9,7 @@ from paramctl.writer.files import save_file
 from paramctl.writer.formats import plan
 from paramctl.writer.options import DCP, SAFETENSORS, Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
+from paramctl.writer.target import Stream, Write
 
 __all__ = ["Progress", "Report", "WriteOptions", "check", "save", "stream"]
 
@@ -57,7 +57,7 @@ def check(checkpoint: Checkpoint, options: WriteOptions = DEFAULT) -> tuple[str,
 
 def stream(
     checkpoint: Checkpoint,
-    write: Callable[[bytes], object],
+    write: Write,
     options: WriteOptions = DEFAULT,
     progress: Progress = no_progress,
 ) -> Report:
@@ -67,5 +67,5 @@ def stream(
         ParamctlError: the model cannot be written; the class says why.
     """
     layout, notes = plan(checkpoint, options)
-    Crew(progress, layout.nbytes).write(layout, write)
+    Crew(progress, layout.nbytes).write(layout, Stream(write))
     return Report((), layout.nbytes, notes)

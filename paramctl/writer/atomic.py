@@ -7,7 +7,9 @@ and a power cut leave a draft, `.NAME.<12 hex digits>.paramctl-tmp`.
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Condition
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +17,7 @@ from paramctl.errors import FileError, UsageError
 from paramctl.sources import FileSource, identity_of
 from paramctl.writer.folder import Folder, naming, sync
 from paramctl.writer.interrupts import Interrupts
+from paramctl.writer.target import Target
 
 DISK_BYTES = 1 << 25  # that are written before the disk is told to begin
 MAX_NAME = 200  # bytes of a file's name that its draft's name holds: 255 is the most for both
@@ -22,7 +25,7 @@ NONE = -1
 NO_PREALLOCATION = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-class Draft:
+class Draft(Target):
     """A file that is to take the place of `name` in a folder.
 
     `notes` are what the user should know of how it differs from the file that it replaces.
@@ -36,6 +39,8 @@ class Draft:
         self._interrupts = interrupts
         self._descriptor = NONE
         self._position = self._sent = 0
+        self._idle = Condition()
+        self._writers = 0
         self._draft = ""
         self._is_placed = False
         self._old = folder.status(name)
@@ -71,13 +76,37 @@ class Draft:
             _preallocate(self._descriptor, nbytes)
 
     def write(self, data: bytes) -> None:
-        """Write bytes behind those before."""
-        view = memoryview(data)
+        """Write bytes behind those before.
+
+        Raises:
+            FileError: the operating system says no.
+        """
         with naming(self._path):
-            while view:
-                written = os.write(self._descriptor, view)
-                view = view[written:]
-                self._advance(written)
+            _write(self._descriptor, self._position, data)
+        self.pass_by(len(data))
+
+    def write_ahead(self, position: int, data: bytes) -> None:
+        """Write bytes that are to stand at a position; from any thread but the one that closes.
+
+        Raises:
+            FileError: the operating system says no, or the draft is closed.
+        """
+        with naming(self._path), self._opened() as descriptor:
+            _write(descriptor, position, data)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Keep the draft open for the time of the context."""
+        with self._idle:
+            if self._descriptor == NONE:
+                raise FileError("the draft is closed", file=self._path)
+            self._writers += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._idle:
+                self._writers -= 1
+                self._idle.notify_all()
 
     def copy(self, source: FileSource, offset: int, nbytes: int) -> int:
         """Have the kernel copy bytes of another file behind those before; return how many it did.
@@ -85,17 +114,21 @@ class Draft:
         Raises:
             FileError: the other file cannot be opened, or has changed.
         """
-        copied = source.copy_to(self._descriptor, offset, nbytes)
-        with naming(self._path):
-            self._advance(copied)
+        copied = source.copy_to(self._descriptor, self._position, offset, nbytes)
+        self.pass_by(copied)
         return copied
 
-    def _advance(self, nbytes: int) -> None:
-        """Have the disk begin with what is written, so that `finish` has little to wait for."""
+    def pass_by(self, nbytes: int) -> None:
+        """Have the disk begin with what is written, so that `finish` has little to wait for.
+
+        Raises:
+            FileError: the operating system says no.
+        """
         self._position += nbytes
         waiting = self._position - self._sent
         if waiting >= DISK_BYTES and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._descriptor, self._sent, waiting, os.POSIX_FADV_DONTNEED)
+            with naming(self._path):
+                os.posix_fadvise(self._descriptor, self._sent, waiting, os.POSIX_FADV_DONTNEED)
             self._sent = self._position
 
     def finish(self) -> None:
@@ -110,8 +143,14 @@ class Draft:
                 self._note_attributes()
             sync(self._descriptor)
             with self._interrupts.held():
-                descriptor, self._descriptor = self._descriptor, NONE
-                os.close(descriptor)
+                self._close()
+
+    def _close(self) -> None:
+        """Close it when no thread writes to it any more: the number may be another file's then."""
+        with self._idle:
+            descriptor, self._descriptor = self._descriptor, NONE
+            self._idle.wait_for(lambda: not self._writers)
+        os.close(descriptor)
 
     def _keep_owner(self, old: os.stat_result) -> None:
         own = os.fstat(self._descriptor)
@@ -158,8 +197,7 @@ class Draft:
         with self._interrupts.held():
             if self._descriptor != NONE:
                 with suppress(OSError):
-                    os.close(self._descriptor)
-                self._descriptor = NONE
+                    self._close()
             if self._draft:
                 self._folder.remove(self._draft)
             elif self._is_placed and not self._old:
@@ -214,6 +252,14 @@ class Drafts:
             last.place()
             self._drafts.clear()
             self._folder.confirm(last.name)
+
+
+def _write(descriptor: int, position: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, position)
+        view = view[written:]
+        position += written
 
 
 def _preallocate(descriptor: int, nbytes: int) -> None:

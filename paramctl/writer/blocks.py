@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from zlib import crc32
 
 from paramctl.checkpoint import Entry
 from paramctl.errors import ParamctlError
@@ -12,11 +11,12 @@ from paramctl.writer.checks import storage_of
 from paramctl.writer.checksum import Checksum
 from paramctl.writer.layout import Made, Part
 
-ELEMENTS = 1 << 20  # of a block that is computed
-PICKED_BYTES = 1 << 24  # of a block whose elements are picked from many places
-COPIED_BYTES = 1 << 20  # of a block that a file holds as it is: what a core's cache holds
-BATCH_BYTES = 1 << 18  # of small pieces that make a block: a task and a write for each cost more
-TASK_BYTES = 1 << 14  # of a block that is worth a task where no others make one with it
+ELEMENTS = 1 << 18  # of a piece that is computed: what a core's cache holds
+PICKED_BYTES = 1 << 24  # of a piece whose elements are picked from many places
+COPIED_BYTES = 1 << 20  # of a piece that a file holds as it is: what a core's cache holds
+BLOCK_BYTES = 1 << 22  # of pieces that make a block: a task for each costs more
+TASK_BYTES = 1 << 16  # of a block that is worth a task
+BATCH_BYTES = 1 << 18  # of small pieces that are written together: a write for each costs more
 
 
 class Span(NamedTuple):
@@ -64,7 +64,7 @@ Piece = Span | Picked
 
 
 class Block(NamedTuple):
-    """What is read at a time: a piece of an entry or of a run of them, or several small ones.
+    """Pieces that are read by one task; there is one where it waits for its turn.
 
     The CRC-32 of its bytes is to be added to `checksum` when their turn has come.
     """
@@ -78,11 +78,10 @@ class Block(NamedTuple):
         return sum(piece.nbytes for piece in self.pieces)
 
     @property
-    def is_computed(self) -> bool:
+    def is_task(self) -> bool:
         """Whether a thread may read it before its turn, and should."""
-        if self.checksum and self.nbytes >= BATCH_BYTES:
-            return not any(piece.source.sequential for piece in self.pieces)
-        return self.nbytes >= TASK_BYTES and all(map(_is_computed, self.pieces))
+        piece, nbytes = self.pieces[0], self.nbytes
+        return nbytes >= TASK_BYTES and _is_free(piece, self.checksum)
 
     @property
     def copy(self) -> Span | None:
@@ -90,25 +89,27 @@ class Block(NamedTuple):
         piece = self.pieces[0]
         return piece if isinstance(piece, Span) and piece.is_copy and not self.checksum else None
 
-    def read(self) -> "Read":
-        """Return the bytes.
+    def read(self) -> Iterator[bytes]:
+        """Yield the bytes, those of small pieces together.
 
         Raises:
             ParamctlError: a source gives more or less than is to be written.
         """
-        data = b"".join(map(_read, self.pieces))
-        return Read(data, crc32(data) if self.checksum else 0)
+        waiting: list[bytes] = []
+        room = BATCH_BYTES
+        for piece in self.pieces:
+            waiting.append(_read(piece))
+            room -= piece.nbytes
+            if room <= 0:
+                yield b"".join(waiting)
+                waiting, room = [], BATCH_BYTES
+        if waiting:
+            yield b"".join(waiting)
 
 
-class Read(NamedTuple):
-    """The bytes of a block, and their CRC-32 if somebody wants it."""
-
-    data: bytes
-    crc: int
-
-
-def _is_computed(piece: Piece) -> bool:
-    return not (piece.is_copy or piece.source.sequential)
+def _is_free(piece: Piece, checksum: Checksum | None) -> bool:
+    """Whether a piece may be read at any time, and somebody has to look at its bytes."""
+    return not piece.source.sequential and (checksum is not None or not piece.is_copy)
 
 
 def _read(piece: Piece) -> bytes:
@@ -124,29 +125,29 @@ def cut(parts: Iterable[Part]) -> Iterator[Block | Made]:
         if isinstance(part, Made):
             yield part
         else:
-            for block in _cut_entries(part.entries):
-                yield block._replace(checksum=part.checksum)
+            yield from _gather(_cut_pieces(part.entries), part.checksum)
 
 
-def _cut_entries(entries: Iterable[Entry]) -> Iterator[Block]:
-    """Cut entries into blocks; what lies together in a file is one run of it."""
-    batch: list[Piece] = []
-    room = BATCH_BYTES
-    for piece in _cut_pieces(entries):
-        is_small = piece.nbytes < BATCH_BYTES and _is_computed(piece)
-        if batch and not (is_small and piece.nbytes <= room):
-            yield Block(tuple(batch))
-            batch, room = [], BATCH_BYTES
-        if is_small:
-            batch.append(piece)
+def _gather(pieces: Iterable[Piece], checksum: Checksum | None) -> Iterator[Block]:
+    """Put pieces together that may be read at any time."""
+    block: list[Piece] = []
+    room = BLOCK_BYTES
+    for piece in pieces:
+        is_free = _is_free(piece, checksum)
+        if block and not (is_free and piece.nbytes <= room):
+            yield Block(tuple(block), checksum)
+            block, room = [], BLOCK_BYTES
+        if is_free:
+            block.append(piece)
             room -= piece.nbytes
         else:
-            yield Block((piece,))
-    if batch:
-        yield Block(tuple(batch))
+            yield Block((piece,), checksum)
+    if block:
+        yield Block(tuple(block), checksum)
 
 
 def _cut_pieces(entries: Iterable[Entry]) -> Iterator[Piece]:
+    """Cut entries into pieces; what lies together in a file is one run of it."""
     run: Span | None = None
     for entry in entries:
         if not entry.nbytes:
@@ -182,7 +183,8 @@ def _cut(piece: Piece) -> Iterator[Piece]:
     if piece.source.whole:
         yield piece
     elif isinstance(piece, Span):
-        yield from _cut_span(piece, max(ELEMENTS, piece.source.block) * piece.bits // 8)
+        computed = max(ELEMENTS, piece.source.block) * piece.bits // 8
+        yield from _cut_span(piece, BLOCK_BYTES if piece.source.is_far else computed)
     else:
         for part in split(piece.entry, PICKED_BYTES * 8 // piece.entry.dtype.bits):
             yield Picked(piece.source, part)

@@ -1,17 +1,20 @@
-"""The crew that writes: threads that compute blocks, and one that writes them, in order.
+"""The crew that writes: threads that compute blocks and write them, and one that does the rest.
 
-A few blocks are in memory at a time, whatever the size of the model.
+A few blocks are in memory at a time, whatever the size of the model. A thread writes what it has
+computed while its core's cache holds it.
 """
 
 import os
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from paramctl.sources import Source
-from paramctl.writer.blocks import Block, Read, cut
+from paramctl.writer.blocks import Block, cut
 from paramctl.writer.layout import Layout, Made
-from paramctl.writer.outlet import Copy, Outlet, Write
+from paramctl.writer.outlet import Outlet
 from paramctl.writer.progress import Progress
+from paramctl.writer.target import Target, Write
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +25,7 @@ MAX_OPEN = 8  # sources whose descriptors and caches are kept
 
 
 class Crew:
-    """The threads that compute blocks, and the one that writes them: the caller's.
+    """The threads that compute blocks, and the one that writes in order: the caller's.
 
     `total` is what there is to write, of one file or several.
     """
@@ -32,20 +35,22 @@ class Crew:
         self._done, self._total = 0, total
         self._threads = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[tuple[Block | Made, Future[Read] | None]] = deque()
+        self._pending: deque[tuple[Block | Made, Future[int] | None]] = deque()
         self._ahead = self._computing = 0
         self._open: OrderedDict[int, Source] = OrderedDict()
 
-    def write(self, layout: Layout, write: Write, copy: Copy | None = None) -> None:
-        """Hand a file's bytes to `write`, in order; to `copy` where they lie in another file.
+    def write(self, layout: Layout, target: Target) -> None:
+        """Write a file's bytes to a target that has none yet.
 
         Raises:
-            ParamctlError: a source, or who gets the bytes, cannot do its part.
+            ParamctlError: a source, or the target, cannot do its part.
         """
-        outlet = Outlet(write, copy)
+        outlet = Outlet(target)
+        position = 0
         try:
             for block in cut(layout.parts):
-                self._start(block)
+                self._start(block, target, position)
+                position += block.nbytes
                 while self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads:
                     self._finish(outlet)
             while self._pending:
@@ -68,12 +73,12 @@ class Crew:
         self._pending.clear()
         self._ahead = self._computing = 0
 
-    def _start(self, block: Block | Made) -> None:
+    def _start(self, block: Block | Made, target: Target, position: int) -> None:
         """Have a block computed; what is only copied or must be read in order waits its turn."""
         future = None
-        if isinstance(block, Block) and block.is_computed:
+        if isinstance(block, Block) and block.is_task:
             self._pool = self._pool or self._hire()
-            future = self._pool.submit(block.read)
+            future = self._pool.submit(_write_ahead, block, target, position)
             self._computing += 1
         self._pending.append((block, future))
         self._ahead += block.nbytes
@@ -94,10 +99,13 @@ class Crew:
         elif block.copy:
             outlet.copy(block.copy)
         else:
-            data, crc = future.result() if future else block.read()
+            if future:
+                crc = future.result()
+                outlet.pass_by(block.nbytes)
+            else:
+                crc = _hand_on(block, outlet.put)
             if block.checksum:
-                block.checksum.add(crc, len(data))
-            outlet.put(data)
+                block.checksum.add(crc, block.nbytes)
         for source in _sources(block):
             self._use(source)
         self._pending.popleft()
@@ -117,6 +125,27 @@ class Crew:
     def _advance(self, nbytes: int) -> None:
         self._done += nbytes
         self._progress(self._done, self._total)
+
+
+def _write_ahead(block: Block, target: Target, position: int) -> int:
+    """Write a block to where it is to stand, and return its checksum."""
+
+    def write(data: bytes) -> None:
+        nonlocal position
+        target.write_ahead(position, data)
+        position += len(data)
+
+    return _hand_on(block, write)
+
+
+def _hand_on(block: Block, write: Write) -> int:
+    """Write a block, and return its CRC-32 if anybody wants it."""
+    crc = 0
+    for data in block.read():
+        if block.checksum:
+            crc = crc32(data, crc)
+        write(data)
+    return crc
 
 
 def _sources(block: Block | Made) -> tuple[Source, ...]:

@@ -21,7 +21,7 @@ def save_file(
     """Write a model into a file that takes its place when it is complete; links are followed."""
     layout, notes = plan(checkpoint, options)
     with _draft(path, layout.nbytes, force=options.force) as draft:
-        Crew(progress, layout.nbytes).write(layout, draft.write, draft.copy)
+        Crew(progress, layout.nbytes).write(layout, draft)
     return Report((path,), layout.nbytes, notes + tuple(draft.notes))
 
 

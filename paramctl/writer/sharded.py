@@ -32,7 +32,7 @@ def save_folder(files: Files, path: str, progress: Progress, *, force: bool) -> 
             crew = Crew(progress, files.nbytes)
             for name, layout in files.layouts.items():
                 draft = drafts.start(name, layout.nbytes)
-                crew.write(layout, draft.write, draft.copy)
+                crew.write(layout, draft)
                 draft.finish()
                 notes += draft.notes
             for name, data in files.listing.items():
