@@ -165,12 +165,23 @@ def _conversion(dtype: DType, layout: str) -> Conversion | None:
 
 def _stored_blocks(entry: Entry) -> Iterator[Array]:
     """Yield the stored elements in order, none of their dimensions left."""
-    stored = stored_type(entry)
-    nbytes = BLOCK if is_row_major(entry) else STRIDED_BLOCK
-    for part in split(squeeze(entry), nbytes // stored.itemsize):
-        values = _gather(part, stored).reshape(-1)
+    read = _in_a_row if is_row_major(entry) else _picked
+    for values in read(entry, stored_type(entry)):
         for start in range(0, values.size, NUMBERS):
             yield values[start : start + NUMBERS]
+
+
+def _in_a_row(entry: Entry, stored: np.dtype[Any]) -> Iterator[Array]:
+    storage = _storage(entry)
+    begin = storage.offset + entry.offset * stored.itemsize
+    end = begin + entry.numel * stored.itemsize
+    for position in range(begin, end, BLOCK):
+        yield np.frombuffer(storage.source.read(position, min(BLOCK, end - position)), stored)
+
+
+def _picked(entry: Entry, stored: np.dtype[Any]) -> Iterator[Array]:
+    for part in split(squeeze(entry), STRIDED_BLOCK // stored.itemsize):
+        yield _gather(part, stored).reshape(-1)
 
 
 def _packed_bytes(entry: Entry) -> Iterator[bytes]:

@@ -42,6 +42,13 @@ def squeeze(entry: Entry) -> Entry:
     )
 
 
+def flatten(entry: Entry) -> Entry:
+    """Return an entry as one row where its elements lie in one; else as it is."""
+    if not is_row_major(entry):
+        return entry
+    return entry._replace(shape=(entry.numel,), strides=None)
+
+
 def is_row_major(entry: Entry) -> bool:
     """Whether the elements lie one behind the other, in the order of their indices."""
     if entry.strides in (None, row_major(entry.shape)) or not entry.numel:

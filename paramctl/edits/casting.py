@@ -77,4 +77,4 @@ def _cast(entry: Entry, dtype: DType) -> Entry:
     check_expansion(entry, entry.nbytes, entry.storage.nbytes)
     source = Converted(entry, dtype)
     place = Storage(source, 0, source.size)
-    return source.entry._replace(storage=place)
+    return source.entry._replace(shape=entry.shape, storage=place)

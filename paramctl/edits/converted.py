@@ -6,7 +6,7 @@ from paramctl.conversion import Conversion
 from paramctl.dtypes import DType
 from paramctl.edits.computed import Computed
 from paramctl.quantized import dequantized
-from paramctl.slices import Box, select
+from paramctl.slices import Box, flatten, select
 
 
 class Converted(Computed):
@@ -17,9 +17,9 @@ class Converted(Computed):
     """
 
     def __init__(self, old: Entry, dtype: DType) -> None:
-        super().__init__(old._replace(dtype=dtype), (old,))
+        self._old = flatten(dequantized(old))
+        super().__init__(self._old._replace(dtype=dtype), (old,))
         self.overflows: dict[tuple[int, ...], int] = {}
-        self._old = dequantized(old)
         self._conversion = Conversion(self._old.dtype, dtype)
 
     def compute(self, box: Box) -> bytes:
