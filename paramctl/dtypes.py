@@ -100,6 +100,9 @@ DTYPES = (
 )
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES}
+BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy} | {
+    "V2": BY_NAME["bfloat16"]  # two bytes of no type, as which numpy and h5py store it
+}
 BY_SAFETENSORS = {dtype.safetensors: dtype for dtype in DTYPES if dtype.safetensors}
 FLOATING = frozenset(  # of which values are computed: no scales, and nothing of less than a byte
     {

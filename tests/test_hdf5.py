@@ -261,13 +261,24 @@ def test_datasets_that_hold_no_numbers_are_told_and_not_listed() -> None:
         file["ragged"] = np.array([np.zeros(2), np.zeros(3)], h5py.vlen_dtype("f8"))
         file["nothing"] = h5py.Empty("f4")
         file["pairs"] = np.zeros(2, [("x", "f4", (2,))])
+        file["two bytes"] = np.zeros(2, [("x", "i1"), ("y", "i1")])
         file["named"] = np.dtype("f4")
         file["colour"] = np.array([1, 0], h5py.enum_dtype({"red": 0, "blue": 1}, "i1"))
 
     checkpoint = listed(make(write))
     assert list(checkpoint) == ["w", "colour"]
     assert set(checkpoint.others) == {
-        *("texts", "bytes", "table", "reference", "region", "ragged", "nothing", "pairs")
+        *(
+            "texts",
+            "bytes",
+            "table",
+            "reference",
+            "region",
+            "ragged",
+            "nothing",
+            "pairs",
+            "two bytes",
+        )
     }
     assert checkpoint.others["texts"] == "text [2]"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.extra.numpy as hnp
+import ml_dtypes
 import npy_rows
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hostile import VERBS, Row, assert_bounded, assert_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
+import paramctl
 from paramctl.arrays import raw, read
 from paramctl.checkpoint import ReadOptions
 from paramctl.formats import npy, open_checkpoint, read_checkpoint, zip_members
@@ -73,6 +75,28 @@ def test_an_archive_is_what_numpy_saved(save: Callable[..., None], tmp_path: Pat
     assert (checkpoint.format, list(checkpoint)) == ("npz", list(arrays))
     for name, array in arrays.items():
         assert_same(checkpoint[name], array)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_archive_of_no_arrays_is_a_model_of_none(
+    save: Callable[..., None], tmp_path: Path
+) -> None:
+    save(tmp_path / "x")
+    model = paramctl.open(tmp_path / "x.npz")
+    assert (model.format, list(model)) == ("npz", [])
+    model.save(tmp_path / "y.npz")
+    assert (tmp_path / "y.npz").read_bytes() == (tmp_path / "x.npz").read_bytes()
+
+
+def test_bfloat16_is_read_back_as_saved_and_as_saved_again(tmp_path: Path) -> None:
+    array = np.linspace(-3, 3, 24, dtype="f4").astype(ml_dtypes.bfloat16).reshape(4, 6)
+    np.savez(tmp_path / "once", w=array, t=array.T)  # of the type <V2
+    np.savez(tmp_path / "again", **np.load(tmp_path / "once.npz"))  # of |V2
+    for name in ("once.npz", "again.npz"):
+        checkpoint = open_checkpoint(tmp_path / name)
+        assert [entry.dtype.name for entry in checkpoint.values()] == ["bfloat16"] * 2
+        assert np.array_equal(read(checkpoint["w"]), array.astype(np.float32))
+        assert np.array_equal(read(checkpoint["t"]), array.T.astype(np.float32))
 
 
 def test_listing_reads_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ nothing is evaluated. Source: numpy/lib/_format_impl.py, "Format Version 1.0" to
 import re
 
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
-from paramctl.dtypes import DTYPES, DType
+from paramctl.dtypes import BY_NUMPY, DType
 from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
 from paramctl.slices import row_major
 from paramctl.sources import Source, open_path
@@ -17,7 +17,6 @@ NAME = "array"  # of the one tensor of a file that is read as a checkpoint
 LENGTHS = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # version -> bytes of the header's length
 MAX_HEADER = 1 << 16  # bytes: that of an array of numbers takes 128
 MAX_SIZE = 2**63 - 1  # of a dimension
-BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy}
 
 _WS = r"[ \t\n]*+"
 _NUMBER = rf"[0-9]{{1,20}}L?{_WS}"  # Python 2 wrote an L behind
@@ -27,6 +26,7 @@ _FIELD = re.compile(
 _FIELDS = {"descr", "fortran_order", "shape"}
 _SHAPE = re.compile(rf"\({_WS}(?:(?:{_NUMBER},{_WS})+(?:{_NUMBER})?)?\)")
 _DESCR = re.compile(r"'([<>|])(\w+)'")
+_NAMELESS = re.compile(r"'[<|](?:V|f)1'")  # what numpy writes of a dozen types of ml_dtypes
 _OBJECT = re.compile(rf"(?:^|,{_WS})'[<>|=]?O\d*'")  # the type itself, or that of a field
 
 
@@ -112,10 +112,19 @@ def _element(descr: str) -> tuple[DType, bool]:
     if _OBJECT.search(descr):
         raise UnsafeError("an array of Python objects, which would have to be unpickled")
     match = _DESCR.fullmatch(descr)
-    element = BY_NUMPY.get(match[2]) if match else None
-    if match is None or element is None or (match[1] == "|" and element.bits > 8):
-        raise MalformedError(f"an array that no tensor holds: {descr}")
-    return element, match[1] == ">"
+    order, kind = match.groups() if match else ("", "")
+    element = BY_NUMPY.get(kind)
+    if element is None or order not in _orders(element):
+        hint = "its type is not told: save it as float32" if _NAMELESS.fullmatch(descr) else ""
+        raise MalformedError(f"an array that no tensor holds: {descr}", hint=hint)
+    return element, order == ">"
+
+
+def _orders(element: DType) -> str:
+    """Return the marks of byte orders that a type may have; | is that of none."""
+    if not element.numpy:
+        return "<|"
+    return "<>|" if element.bits == 8 else "<>"
 
 
 def _shape(text: str) -> tuple[int, ...]:

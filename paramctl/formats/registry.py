@@ -35,7 +35,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("npz", lambda file: file.first_member.endswith(".npy")),
+    Format("npz", lambda file: file.first_member.endswith(".npy") or file.is_empty_zip),
     Format("npy", lambda file: file.head.startswith(b"\x93NUMPY")),
     Format("torch.zip", lambda file: "/" in file.first_member),
     Format("keras", lambda file: file.first_member in KERAS_MEMBERS),

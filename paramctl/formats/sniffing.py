@@ -27,7 +27,6 @@ UNREAD = (
     (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it first"),
     (b"<!DOCTYPE", "a web page, perhaps an error message saved under this name"),
     (b"<html", "a web page, perhaps an error message saved under this name"),
-    (b"PK\x05\x06", "an empty zip archive"),
 )
 
 
@@ -42,6 +41,11 @@ class Opening:
     def is_zip(self) -> bool:
         """Whether a zip archive begins here, and no safetensors file with a header of 67 MB."""
         return self.head.startswith(ZIP_HEADER) and self.head[8:9] != b"{"
+
+    @property
+    def is_empty_zip(self) -> bool:
+        """Whether a zip archive without members begins here."""
+        return self.head.startswith(ZIP_END) and self.head[8:9] != b"{"
 
     @cached_property
     def first_member(self) -> str:
@@ -86,7 +90,7 @@ class Opening:
         Raises:
             MalformedError: it is a tar archive, or for a zip reader, which looks from the end, one.
         """
-        if self.is_zip:
+        if self.is_zip or self.is_empty_zip:
             if self.head[TAR_MAGIC] == b"ustar":
                 raise MalformedError("ambiguous: both a zip and a tar archive")
             return

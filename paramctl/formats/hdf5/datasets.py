@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from paramctl.checkpoint import MISSING, Entry, Storage
-from paramctl.dtypes import BY_NAME, DTYPES, DType
+from paramctl.dtypes import BY_NUMPY, DType
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.hdf5.filters import find_strange, measure, read_filters
 from paramctl.formats.hdf5.library import File, load_h5py
@@ -14,8 +14,6 @@ from paramctl.sources import Source
 
 MAX_CHUNKS = 1_000_000  # that may be looked for where few are stored
 MAX_CHUNK = 1 << 30  # bytes of one
-BY_NUMPY = {dtype.numpy[1:]: dtype for dtype in DTYPES if dtype.numpy}
-BFLOAT16 = "|V2"  # HDF5 has no such type: Keras, and all who write numpy's, store two bytes
 
 
 def read_dataset(file: File, dataset: Any) -> tuple[Entry, str] | None:
@@ -47,13 +45,13 @@ def _find_type(dataset: Any) -> tuple[DType, bool] | None:
         numpy = dataset.dtype
     except TypeError:  # numpy has no such type
         return None
-    if numpy.str == BFLOAT16:
-        return BY_NAME["bfloat16"], False
     dtype = BY_NUMPY.get(numpy.str[1:])
     if dtype is None or dataset.shape is None:
         return None
-    stored = dataset.id.get_type()
-    if stored != load_h5py().h5t.py_create(numpy, logical=True):
+    stored, h5t = dataset.id.get_type(), load_h5py().h5t
+    if numpy.kind == "V":  # a table of two columns has two bytes too
+        return (dtype, False) if stored.get_class() == h5t.OPAQUE else None
+    if stored != h5t.py_create(numpy, logical=True):
         return None
     return dtype, numpy.str[0] == ">"
 
