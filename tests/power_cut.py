@@ -22,10 +22,6 @@ class Moment(NamedTuple):
         """Return all that may be in the file of this name."""
         return self.names.get(name, frozenset({None}))
 
-    def may_hold(self, name: str) -> bool:
-        """Whether there may be such a file."""
-        return self.contents(name) != {None}
-
     def holds(self, name: str, data: bytes) -> bool:
         """Whether there is such a file, with these contents, for certain."""
         return self.contents(name) == {data}

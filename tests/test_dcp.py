@@ -1,6 +1,7 @@
 """Folders of torch.distributed.checkpoint: those that torch wrote, cut up in any way, hostile."""
 
 import pickle
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -154,16 +155,33 @@ def test_ties_are_stored_once_and_kept(forks: Forks, tmp_path: Path) -> None:
     assert not open_checkpoint(tmp_path / "y.dcp").aliases
 
 
-def test_a_folder_that_holds_one_is_left_as_it_is(forks: Forks, tmp_path: Path) -> None:
-    call = ("convert", SAMPLES / "mlp.pt", "-o", tmp_path / "x.dcp")
+def test_a_folder_that_holds_one_is_replaced_by_force_alone(forks: Forks, tmp_path: Path) -> None:
+    folder = tmp_path / "x.dcp"
+    call = ("convert", SAMPLES / "mlp.pt", "-o", folder)
     assert forks.run(*call).code == 0
-    before = {file.name: file.read_bytes() for file in (tmp_path / "x.dcp").iterdir()}
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert set(before) == {".metadata", "__0_0.distcp"}
     refused = forks.run(*call)
     assert (refused.code, "--force" in refused.err) == (2, True)
-    forced = forks.run(*call, "--force")
-    assert (forced.code, "write to a new folder" in forced.err) == (6, True)
-    assert {file.name: file.read_bytes() for file in (tmp_path / "x.dcp").iterdir()} == before
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    shared = SAMPLES / "shared.safetensors"
+    for file in ("__0_1.distcp", "__0_0.distcp"):  # never that of the model that is there
+        assert forks.run("convert", shared, "-o", folder, "--force").code == 0
+        assert {each.name for each in folder.iterdir()} == {".metadata", file}
+        assert (
+            flatten(load(folder)) == held(open_checkpoint(folder)) == held(open_checkpoint(shared))
+        )
+
+
+def test_a_folder_of_several_ranks_is_replaced_by_what_is_read_from_it(
+    forks: Forks, tmp_path: Path
+) -> None:
+    folder = tmp_path / "x.dcp"
+    shutil.copytree(DCP, folder)
+    before = held(open_checkpoint(folder))
+    assert forks.run("convert", folder, "-o", folder, "--force").code == 0
+    assert {each.name for each in folder.iterdir()} == {".metadata", "__0_1.distcp"}
+    assert held(open_checkpoint(folder)) == before
 
 
 def test_a_plan_says_what_is_not_kept_and_writes_nothing(forks: Forks, tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ from paramctl.writer.interrupts import Interrupts
 FORCE = WriteOptions(force=True)
 SHARDED = WriteOptions(force=True, max_shard_size=2000)
 ARCHIVE = WriteOptions(force=True, format="torch")
+DCP = WriteOptions(force=True, format="dcp")
+OPTIONS = {"folder": SHARDED, "archive": ARCHIVE, "dcp": DCP}
+MAIN = ("model.safetensors.index.json", ".metadata", "model.safetensors")
 NOBODY = 65534
 LITTER = re.compile(r"\.model.*\.[0-9a-f]{12}\.paramctl-tmp")
 Files = dict[str, bytes]
@@ -60,8 +63,9 @@ class Case:
     def __init__(self, source: Checkpoint, folder: Path, kind: str) -> None:
         self.source = source
         self.folder = folder
-        self.options = SHARDED if "folder" in kind else ARCHIVE if "archive" in kind else FORCE
-        self.target = folder if "folder" in kind else folder / "model.safetensors"
+        self.options = OPTIONS.get(kind.split()[1], FORCE)
+        is_folder = self.options in (SHARDED, DCP)
+        self.target = folder if is_folder else folder / "model.safetensors"
         self.old: Files = {}
         if kind in ("old file", "old archive"):
             self.old = {"model.safetensors": b"the old contents"}
@@ -69,6 +73,8 @@ class Case:
             self.old = NO_FOLDER
         elif kind == "old folder":  # of the other layout
             self.old = {"model.safetensors": b"the old contents", "config.json": b"{}"}
+        elif kind == "old dcp":
+            self.old = {".metadata": b"the old index", "__0_0.distcp": b"old", "config.json": b"{}"}
         self.restore()
         self.save()
         self.new = self.files()
@@ -107,7 +113,10 @@ class Case:
 
 
 @pytest.fixture(
-    params=["new file", "old file", "old archive", "no folder", "new folder", "old folder"]
+    params=[
+        *("new file", "old file", "old archive"),
+        *("no folder", "new folder", "old folder", "old dcp"),
+    ]
 )
 def case(request: pytest.FixtureRequest, source: Checkpoint, tmp_path: Path) -> Case:
     return Case(source, tmp_path / "out", request.param)
@@ -124,8 +133,9 @@ def test_a_failing_call_leaves_the_old_files_or_the_new_ones(case: Case) -> None
     calls = calls_of(case.save)
     case.restore()
     assert {"posix_fallocate", "pwrite", "pread", "fsync", "close", "rename"} <= {*calls}
-    assert ("copy_file_range" in calls) == (case.options is not ARCHIVE)  # which adds up checksums
-    is_replaced = "model.safetensors" in case.old.keys() & case.new.keys()
+    adds_up_checksums = case.options in (ARCHIVE, DCP)
+    assert ("copy_file_range" in calls) != adds_up_checksums
+    is_replaced = any(case.old[name] != case.new[name] for name in case.old.keys() & case.new)
     assert ("fchmod" in calls) == is_replaced
     assert ("fchown" in calls) == (is_replaced and os.geteuid() == 0)
     confirmed = len(calls) - 1 - calls[::-1].index("fsync")
@@ -188,12 +198,12 @@ def test_a_power_cut_leaves_the_old_files_or_the_new_ones(case: Case) -> None:
     with pytest.MonkeyPatch.context() as patch:
         disk = PowerCut(patch, case.folder)
         case.save()
-    main = "model.safetensors.index.json"
-    main = main if main in case.new else "model.safetensors"
+    main = next(name for name in MAIN if name in case.new)
     for moment in disk.moments:
-        if main != "model.safetensors" and moment.may_hold(main):
-            shards = case.new.keys() - {main} - case.old.keys()
-            assert all(moment.holds(name, case.new[name]) for name in shards)
+        for files in (case.old, case.new):
+            if files is not NO_FOLDER and files.get(main) in moment.contents(main):
+                others = files.keys() - {main}
+                assert all(moment.holds(name, files[name]) for name in others)
         assert moment.contents(main) <= {case.old.get(main), case.new[main]}
     assert disk.moments[-1].contents(main) == {case.new[main]}
     assert disk.moments[0].contents(main) == {case.old.get(main)}

@@ -38,7 +38,10 @@ def save(
     from paramctl.writer.dcp import plan_folder  # noqa: PLC0415 (rarely needed)
     from paramctl.writer.sharded import plan_shards, save_folder  # noqa: PLC0415 (the same)
 
-    files = (plan_folder if is_folder else plan_shards)(checkpoint, options)
+    if is_folder:
+        files = plan_folder(checkpoint, options, path)
+    else:
+        files = plan_shards(checkpoint, options)
     return save_folder(files, path, progress, force=options.force)
 
 

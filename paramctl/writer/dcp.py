@@ -4,8 +4,10 @@ One holds an archive for every tensor, `.metadata` says where. Source:
 torch/distributed/checkpoint/filesystem.py of torch 2.13.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
@@ -18,7 +20,7 @@ from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import pickle_tensor
 from paramctl.writer.torch_zip import in_torch, lay_out
 
-DATA, METADATA = "__0_0.distcp", ".metadata"
+METADATA = ".metadata"
 PATTERN = re.compile(r"\.metadata|__\d+_\d+\.distcp")
 ROOM = "torch.distributed.checkpoint"
 VERSION = "1.0.0"  # of what torch writes
@@ -28,6 +30,7 @@ class Saved(NamedTuple):
     """A tensor, and the bytes of the file that its archive takes."""
 
     entry: Entry
+    file: str
     offset: int
     nbytes: int
 
@@ -39,22 +42,33 @@ def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
         ParamctlError: it cannot be written; the class says why.
     """
     files = plan_folder(checkpoint, options)
-    return Plan(files.layouts[DATA], files.notes)
+    (layout,) = files.layouts.values()
+    return Plan(layout, files.notes)
 
 
-def plan_folder(checkpoint: Checkpoint, options: WriteOptions) -> Files:
+def plan_folder(checkpoint: Checkpoint, options: WriteOptions, path: str = "") -> Files:
     """Plan a folder which `torch.distributed.checkpoint.load` takes; ties are stored once.
+
+    The file of tensors has a name that none at `path` has: what is there stays whole until
+    `.metadata` names the new one.
 
     Raises:
         ParamctlError: it cannot be written; the class says why.
     """
+    file = _find_free(path)
     contents = choose(checkpoint, options)
     archives = _Archives([in_torch(entry) for entry in contents.entries])
-    saved = archives.place()
+    saved = archives.place(file)
     named = {name: saved[contents.aliases.get(name, name)] for name in checkpoint}
     notes = contents.notes + metadata.note_lost(checkpoint, "a folder of torch's")
     data = Layout(archives, sum(each.nbytes for each in saved.values()))
-    return Files({DATA: data}, {METADATA: _describe(named)}, PATTERN, notes)
+    return Files({file: data}, {METADATA: _describe(named)}, PATTERN, notes)
+
+
+def _find_free(path: str) -> str:
+    """Return the first name of a file of tensors, as torch numbers them, that is free at a path."""
+    names = (f"__0_{number}.distcp" for number in count())
+    return next(name for name in names if not (path and os.path.lexists(os.path.join(path, name))))
 
 
 class _Archives:
@@ -67,8 +81,8 @@ class _Archives:
         for entry in self._entries:
             yield from lay_out(pickle_tensor(entry), [entry]).parts
 
-    def place(self) -> dict[str, Saved]:
-        """Return where the archives will be: their sizes depend on those of two members."""
+    def place(self, file: str) -> dict[str, Saved]:
+        """Return where in a file the archives will be: a size depends on those of two members."""
         saved: dict[str, Saved] = {}
         sizes: dict[tuple[int, int], int] = {}
         position = 0
@@ -77,7 +91,7 @@ class _Archives:
             members = len(pickle), entry.nbytes
             if members not in sizes:
                 sizes[members] = lay_out(pickle, [entry]).nbytes
-            saved[entry.name] = Saved(entry, position, sizes[members])
+            saved[entry.name] = Saved(entry, file, position, sizes[members])
             position += sizes[members]
         return saved
 
@@ -115,7 +129,7 @@ def _index(name: str, saved: Saved) -> Object:
 
 
 def _place(saved: Saved) -> Object:
-    state = {"relative_path": DATA, "offset": saved.offset, "length": saved.nbytes}
+    state = {"relative_path": saved.file, "offset": saved.offset, "length": saved.nbytes}
     return _made("filesystem._StorageInfo", state)
 
 
