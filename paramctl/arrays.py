@@ -12,7 +12,7 @@ import numpy as np
 from paramctl.checkpoint import Entry, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, UsageError
-from paramctl.quantized import PACKINGS, dequantized
+from paramctl.quantized import dequantized
 from paramctl.slices import (
     check_extent,
     is_row_major,
@@ -222,10 +222,8 @@ def _stored_type(dtype: DType, *, big_endian: bool) -> np.dtype[Any] | None:
 
 
 def _opaque(entry: Entry) -> UsageError:
-    hint = "--format raw"
-    if entry.dtype.block > 1:
-        hint += f" gives its bytes, and those of {', '.join(PACKINGS)} are"
-    return UsageError(f"'{entry.name}': values of {entry.dtype.name} are not unpacked", hint=hint)
+    what = f"'{entry.name}': values of {entry.dtype.name} are not unpacked"
+    return UsageError(what, hint="--format raw")
 
 
 def _storage(entry: Entry) -> Storage:

@@ -1,68 +1,33 @@
 """GGUF files against the package gguf of llama.cpp; section E, as users meet it."""
 
 import struct
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import gguf_rows
 import numpy as np
 import pytest
 import torch
 from forks import Forks
+from ggml import Array, write
 from gguf import GGML_QUANT_SIZES, GGUFEndian, GGUFReader, GGUFWriter
 from gguf import GGMLQuantizationType as Quantization
 from gguf.quants import dequantize, quantize
-from gguf.scripts.gguf_convert_endian import byteswap_tensors
 from hostile import VERBS, Row, assert_bounded, assert_refused
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors import safe_open
 
 from paramctl import open as open_model
 from paramctl.arrays import blocks as blocks_of
 from paramctl.arrays import raw, read
-from paramctl.checkpoint import Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_GGML
-from paramctl.errors import MalformedError, UsageError
+from paramctl.errors import MalformedError
 from paramctl.formats.gguf.header import REMOVED
-from paramctl.quantized import PACKINGS, dequantized
-from paramctl.slices import select
-from paramctl.sources import BytesSource, FileSource
+from paramctl.sources import FileSource
 
 SAMPLE = Path(__file__).parents[1] / "sample_models" / "llama.gguf"
-READ = [Quantization[name] for name in PACKINGS]
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def write(
-    path: Path,
-    tensors: Mapping[str, tuple[Array, Quantization | None]],
-    say: Callable[[GGUFWriter], object] = lambda _: None,
-    **options: Any,
-) -> Path:
-    """Write tensors as llama.cpp's package does; those with a type are bytes that are quantized."""
-    writer = GGUFWriter(path, "llama", **options)
-    say(writer)
-    for name, (values, kind) in tensors.items():
-        writer.add_tensor(name, values, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def normal(*shape: int) -> Array:
     return np.random.default_rng(0).standard_normal(shape).astype("f4")
-
-
-def quantized(kind: Quantization, data: bytes) -> Entry:
-    """Return an entry of blocks, two in a row where there are so many."""
-    block, size = GGML_QUANT_SIZES[kind]
-    count = len(data) // size
-    shape = (count // 2, 2 * block) if count % 2 == 0 else (count * block,)
-    return Entry("w", BY_GGML[kind], shape, Storage(BytesSource(data, "x"), 0, len(data)))
 
 
 def test_quantized_weights_are_checked_as_weights(tmp_path: Path) -> None:
@@ -105,35 +70,6 @@ def test_the_sample_holds_what_gguf_reads() -> None:
         assert b"".join(raw(entry)) == tensor.data.tobytes()
 
 
-@given(st.sampled_from(READ), st.data())
-def test_any_blocks_are_dequantized_to_the_bit(kind: Quantization, data: st.DataObject) -> None:
-    size = GGML_QUANT_SIZES[kind][1]
-    count = data.draw(st.integers(1, 6))
-    blocks = data.draw(st.binary(min_size=size * count, max_size=size * count))
-    with np.errstate(all="ignore"):
-        expected = dequantize(np.frombuffer(blocks, "u1").reshape(count, size), kind)
-    assert_bits(read(quantized(kind, blocks)).reshape(count, -1), expected)
-
-
-def assert_bits(values: Array, expected: Array) -> None:
-    """Check that values are the same to the bit, NaN whatever its bits."""
-    nan = np.isnan(expected)
-    assert np.array_equal(np.isnan(values), nan)
-    assert values[~nan].tobytes() == expected[~nan].tobytes()
-
-
-@given(st.sampled_from(READ), st.data())
-def test_a_slice_is_that_of_the_values(kind: Quantization, data: st.DataObject) -> None:
-    blocks = quantize(normal(4, 64), kind)
-    entry = quantized(kind, blocks.tobytes())
-    index = tuple(data.draw(st.slices(size).filter(is_forward)) for size in (4, 64))
-    assert read(select(entry, index)).tolist() == dequantize(blocks, kind)[index].tolist()
-
-
-def is_forward(index: slice) -> bool:
-    return (index.step or 1) > 0
-
-
 def test_every_type_of_ggml_is_listed_with_its_size() -> None:
     for kind, sizes in GGML_QUANT_SIZES.items():
         if kind is not Quantization.Q8_1:  # a sum in half precision since 2024: gguf has two floats
@@ -141,21 +77,6 @@ def test_every_type_of_ggml_is_listed_with_its_size() -> None:
             assert (dtype.block, dtype.bits // 8) == sizes
             assert dtype.block == 1 or dtype.name == kind.name
     assert not REMOVED.keys() & BY_GGML.keys()
-
-
-def test_a_type_that_is_not_dequantized_is_listed_and_refused(tmp_path: Path) -> None:
-    blocks = np.arange(2 * 144, dtype="u1").reshape(2, 144)
-    checkpoint = open_model(write(tmp_path / "x", {"w": (blocks, Quantization.Q4_K)}))
-    entry = checkpoint["w"]
-    assert (entry.dtype.name, entry.shape, entry.nbytes) == ("Q4_K", (2, 256), 288)
-    assert b"".join(raw(entry)) == blocks.tobytes()
-    with pytest.raises(
-        UsageError, match=r"'w': values of Q4_K are not unpacked; --format raw .* Q8_0 are"
-    ):
-        read(entry)
-    for file in ("y.safetensors", "y.pt", "y.npz"):
-        with pytest.raises(UsageError, match=r"'w' is of Q4_K, .* paramctl drop leaves"):
-            checkpoint.cast("float32").save(tmp_path / file)
 
 
 def say_all(writer: GGUFWriter) -> None:
@@ -188,21 +109,6 @@ def test_metadata_and_plain_types_are_as_written(endianess: GGUFEndian, tmp_path
     fields = {k: f.contents() for k, f in GGUFReader(path).fields.items() if k[:5] != "GGUF."}
     assert checkpoint.metadata == fields
     assert len(fields) == 18
-
-
-@pytest.mark.parametrize("kind", [Quantization.Q4_0, Quantization.Q8_0])
-def test_blocks_of_a_big_endian_machine_are_read(kind: Quantization) -> None:
-    class Tensor:
-        data = quantize(normal(2, 64), kind).reshape(-1)
-
-    entry = quantized(kind, Tensor.data.tobytes())
-    for start in range(0, Tensor.data.size, GGML_QUANT_SIZES[kind][1]):
-        byteswap_tensors[kind](Tensor, start)  # type: ignore[no-untyped-call]
-    storage = Storage(BytesSource(Tensor.data.tobytes(), "x"), 0, entry.nbytes, big_endian=True)
-    big = entry._replace(storage=storage)
-    assert read(big).tobytes() == read(entry).tobytes()
-    with pytest.raises(UsageError, match=f"the bytes of {kind.name} are in big-endian order"):
-        next(raw(big))
 
 
 def test_version_2_is_read(tmp_path: Path) -> None:
@@ -321,16 +227,6 @@ def test_values_cannot_be_set_in_a_quantized_parameter(forks: Forks) -> None:
     assert (run.code, "Q8_0" in run.err) == (2, True)
 
 
-@given(st.integers(0, 500), st.integers(1, 400))
-def test_dequantized_bytes_are_those_of_the_values(start: int, length: int) -> None:
-    entry = dequantized(
-        quantized(Quantization.Q5_1, quantize(normal(2, 64), Quantization.Q5_1).tobytes())
-    )
-    assert entry.storage is not None
-    end = min(start + length, entry.storage.nbytes)
-    assert entry.storage.source.read(start, end - start) == read(entry).tobytes()[start:end]
-
-
 @pytest.mark.parametrize("row", gguf_rows.REFUSED, ids=lambda row: row.id)
 def test_a_malformed_file_is_refused_in_one_line(row: Row, tmp_path: Path, forks: Forks) -> None:
     assert_refused(forks.run("ls", row.write(tmp_path)), row)
@@ -371,7 +267,7 @@ def test_metadata_is_escaped_and_shortened(tmp_path: Path, forks: Forks) -> None
 
 
 def test_a_vocabulary_is_shortened_and_told_whole_in_json(forks: Forks) -> None:
-    checkpoint: Checkpoint = open_model(SAMPLE)
+    checkpoint = open_model(SAMPLE)
     assert checkpoint.metadata["tokenizer.ggml.tokens"][-1] == "<63>"
     run = forks.run("meta", SAMPLE, "tokenizer.ggml.tokens", "63")
     assert run.out == "<63>\n"

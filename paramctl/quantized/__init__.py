@@ -1,0 +1,50 @@
+"""Quantized values of ggml: blocks of small integers with scales, as the floats they stand for.
+
+Source: ggml/src/ggml-common.h and ggml-quants.c, `dequantize_row_q4_0` and those behind it.
+"""
+
+import numpy as np
+
+from paramctl.checkpoint import Entry, Storage
+from paramctl.dtypes import BY_NAME
+from paramctl.quantized.blocks import BLOCKS
+from paramctl.quantized.superblocks import SUPERBLOCKS
+from paramctl.sources import Derived
+
+FLOAT = BY_NAME["float32"]
+PACKINGS = BLOCKS | SUPERBLOCKS
+
+
+def dequantized(entry: Entry) -> Entry:
+    """Return a quantized entry, or a part of one, as float32; any other as it is.
+
+    Its blocks are read and computed when the values are asked for.
+    """
+    if entry.dtype.name not in PACKINGS or entry.storage is None:
+        return entry
+    source = Dequantized(entry)
+    return entry._replace(dtype=FLOAT, storage=Storage(source, 0, source.size))
+
+
+class Dequantized(Derived):
+    """The values of a quantized entry's storage, as little-endian float32."""
+
+    def __init__(self, entry: Entry) -> None:
+        assert entry.storage is not None  # noqa: S101 (for the type checker: its caller looks)
+        self._storage = entry.storage
+        self._packing = PACKINGS[entry.dtype.name]
+        self._blocks = np.dtype(self._packing.fields).newbyteorder(
+            ">" if entry.storage.big_endian else "<"
+        )
+        self._row = entry.dtype.block * 4  # bytes that a block becomes
+        source = entry.storage.source
+        size = entry.storage.nbytes // self._blocks.itemsize * self._row
+        super().__init__(source.name, size, [source])
+
+    def _read(self, offset: int, length: int) -> bytes:
+        first, end = offset // self._row, -(-(offset + length) // self._row)
+        size = self._blocks.itemsize
+        data = self._storage.source.read(self._storage.offset + first * size, (end - first) * size)
+        values = self._packing.values(np.frombuffer(data, self._blocks))
+        begin = offset - first * self._row
+        return values.astype("<f4", copy=False).tobytes()[begin : begin + length]
