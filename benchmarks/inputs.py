@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import torch
+from gguf import GGUFWriter
 from safetensors.torch import save_file
 
 COUNTS = (4, 300, 100_000)
 TERABYTE = 10**12
+VOCABULARY = 256_000
 PARTS = ("q", "k", "v", "o")
 
 
@@ -38,13 +40,29 @@ def make_sparse(path: Path) -> None:
         file.truncate(8 + len(header) + TERABYTE)
 
 
+def make_vocabulary(path: Path) -> None:
+    """Write a GGUF file of 300 small tensors with the vocabulary of a large model."""
+    writer = GGUFWriter(path, "llama")
+    writer.add_token_list([f"token{place}" for place in range(VOCABULARY)])
+    writer.add_token_scores([-float(place) for place in range(VOCABULARY)])
+    writer.add_token_types([1] * VOCABULARY)
+    writer.add_token_merges([f"to {place}" for place in range(VOCABULARY)])
+    for name, tensor in make_state(300).items():
+        writer.add_tensor(name, tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def make_inputs(folder: Path) -> None:
-    """Write each model in both formats."""
+    """Write each model in both formats, and one each that is large in its own way."""
     for count in COUNTS:
         state = make_state(count)
         save_file(state, folder / f"{count}.safetensors", {"format": "pt"})
         torch.save(state, folder / f"{count}.pt")
     make_sparse(folder / "terabyte.safetensors")
+    make_vocabulary(folder / "vocabulary.gguf")
 
 
 if __name__ == "__main__":

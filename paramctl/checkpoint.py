@@ -100,7 +100,7 @@ class Checkpoint(Mapping[str, Entry]):
         overlaps: name -> a name before it with which it shares some bytes, but is not tied.
         missing: name -> why its values are not there, and what to do, where they should be.
         types: layer -> the name of its class, where the file knows.
-        metadata: what the file says beside tensors.
+        metadata: what the file says beside tensors; lists may be lazy (`paramctl.lists`).
         holds: which part of a nested checkpoint is listed, "" where there is but one.
         others: the other parts of a nested checkpoint -> what each is, in a few words.
         foreign: the classes and functions named in the file that a loader would import and run.

@@ -7,7 +7,7 @@ from pathlib import Path
 from hostile import Row
 
 F32, F16, Q4_0, Q4_K, I8 = 0, 1, 2, 12, 24
-UINT8, UINT32, INT32, BOOL, STRING, ARRAY = 0, 4, 5, 7, 8, 9
+UINT8, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, FLOAT64 = 0, 4, 5, 6, 7, 8, 9, 12
 HUGE = 2**64 - 1
 ALIGNMENT = b"general.alignment"
 
@@ -78,6 +78,29 @@ def _long_header(folder: Path) -> Path:
     return path
 
 
+def _long_list(folder: Path) -> Path:
+    """Make a file with a list of numbers that takes more than 25 MB."""
+    path = folder / "E11-list.gguf"
+    pairs = [pair(b"k", ARRAY, array(FLOAT64, 1 << 22, bytes(8 << 22)))]
+    path.write_bytes(gguf(info(b"w"), pairs=pairs))
+    return path
+
+
+def vocabulary(folder: Path) -> Path:
+    """Make a file with the vocabulary of a large model: four lists of 256,000."""
+    path = folder / "vocabulary.gguf"
+    count = 256_000
+    lists = {
+        b"tokens": array(STRING, count, b"".join(string(b"token%d" % n) for n in range(count))),
+        b"scores": array(FLOAT32, count, struct.pack(f"<{count}f", *range(count))),
+        b"token_type": array(INT32, count, struct.pack("<i", 1) * count),
+        b"merges": array(STRING, count, string(b"to ken") * count),
+    }
+    pairs = [pair(b"tokenizer.ggml." + key, ARRAY, value) for key, value in lists.items()]
+    path.write_bytes(gguf(info(b"w"), pairs=pairs))
+    return path
+
+
 TWO = [info(b"a", offset=0), info(b"b", offset=32)]
 PART = [
     pair(b"split.no", 2, struct.pack("<H", 1)),
@@ -99,6 +122,8 @@ REFUSED = [
     Row("E04-pairs", gguf(keys=100_001, data=bytes(2_000_000)), 5, "over the limit of 100000"),
     Row("E05-key", gguf(pairs=[pair(b"k", UINT8, b"\0", HUGE)]), 3, TRUNCATED),
     Row("E05-string", one(string(b"", 2**40), STRING), 3, TRUNCATED),
+    Row("E05-item", one(array(STRING, 2, string(b"a") + string(b"", HUGE)), ARRAY), 3, TRUNCATED),
+    Row("E05-items", one(array(STRING, 3, string(b"", 2**40) + bytes(99)), ARRAY), 3, TRUNCATED),
     Row("E05-name", gguf(string(b"", HUGE), data=bytes(99)), 3, TRUNCATED),
     Row("E06", gguf(pairs=[pair(b"", UINT8, b"\0")], data=bytes(9)), 3, "an empty key (offset 32)"),
     Row("E07-twice", gguf(pairs=[pair(b"k", UINT8, b"\0")] * 2), 3, "has the key 'k' twice"),
@@ -112,6 +137,7 @@ REFUSED = [
     Row("E08-strings", one(array(STRING, 2**22, bytes(99)), ARRAY), 3, "4194304: there are only"),
     Row("E08-items", one(array(UINT8, 2**22 + 1, bytes(2**22 + 1)), ARRAY), 5, "'k' has 4194305"),
     Row("E09", one(array(ARRAY, 1) * 2000, ARRAY), 3, "'k' is a list of lists"),
+    Row("E11-list", _long_list, 5, "--max-header-bytes"),
     Row("E11", _long_header, 5, "--max-header-bytes"),
     Row("E12-0", of_alignment(0), 3, f"{NO_POWER}: 0"),
     Row("E12-13", of_alignment(13), 3, f"{NO_POWER}: 13"),

@@ -22,6 +22,7 @@ FLOORS = [
         "paramctl.grids",
         "paramctl.groups",
         "paramctl.layers",
+        "paramctl.lists",
         "paramctl.outline",
         "paramctl.sources",
     ],

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.layer_types import KEY
+from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
 
 ABSENT: Final = object()
@@ -55,6 +56,9 @@ def compare_classes(a: Mapping[str, str], b: Mapping[str, str]) -> list[Fact]:
 def _compare(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str) -> Iterator[Fact]:
     for key in dict.fromkeys((*a, *b)):
         one, other = a.get(key, ABSENT), b.get(key, ABSENT)
+        if one is other:
+            continue
+        one, other = read_lazy(one), read_lazy(other)
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _compare(one, other, f"{prefix}{key}.")
         elif type(one) is not type(other) or one != other:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from paramctl.checkpoint import Entry
 from paramctl.errors import AddressError
 from paramctl.layers import prefixes
+from paramctl.lists import read_lazy
 from paramctl.views.escaping import escape, escape_json
 from paramctl.views.units import count_noun
 
 MAX_DEPTH = 200  # of JSON in a string: what is deeper stays text
 MAX_KNOWN = 20  # keys that an error names
+PLAIN = {str, int, bool, type(None)}
 
 
 class Told(NamedTuple):
@@ -82,6 +84,7 @@ def _missing(
 
 
 def _parts(value: Any) -> dict[str, Any]:
+    value = read_lazy(value)
     if isinstance(value, list):
         return {str(place): item for place, item in enumerate(value)}
     return value if isinstance(value, dict) else {}
@@ -99,11 +102,14 @@ def tell(value: Any) -> Told:
     Parts of it that are nothing but tensors are told by their number. NaN and infinities, which
     JSON lacks, are strings.
     """
+    value = read_lazy(value)
     if isinstance(value, Entry):
         return Told(value.summary, value.summary, 1)
     if isinstance(value, float) and not isfinite(value):
         return Told(str(value), str(value))
     if not isinstance(value, (dict, list)):
+        return Told(value, value)
+    if isinstance(value, list) and _is_plain(value):
         return Told(value, value)
     told = {key: tell(item) for key, item in _parts(value).items()}
     shorts = {key: item.short for key, item in told.items()}
@@ -111,6 +117,12 @@ def tell(value: Any) -> Told:
     counts = [item.tensors for item in told.values()]
     tensors = sum(counts) if all(counts) else 0
     return Told(whole, count_noun(tensors, "tensor") if tensors else whole, tensors)
+
+
+def _is_plain(items: list[Any]) -> bool:
+    """Whether a list, which may be a vocabulary, has nothing that is told otherwise than it is."""
+    kinds = set(map(type, items))
+    return kinds <= PLAIN or (kinds == {float} and all(map(isfinite, items)))
 
 
 def tell_plainly(metadata: dict[str, Any]) -> dict[str, Any]:

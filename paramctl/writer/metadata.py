@@ -7,6 +7,7 @@ from typing import Any
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import UsageError
 from paramctl.layer_types import KEY, tell_types
+from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
 
 FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
@@ -34,7 +35,8 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     Raises:
         UsageError: an alias has the name of something else in the metadata.
     """
-    return _add_ties({"total_size": total_size} | _of_model(checkpoint), aliases)
+    told = {key: read_lazy(value) for key, value in _of_model(checkpoint).items()}
+    return _add_ties({"total_size": total_size} | told, aliases)
 
 
 def note_namesakes(checkpoint: Checkpoint, written: Mapping[str, Any]) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ def _is_tie(checkpoint: Checkpoint, key: str, value: Any) -> bool:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(read_lazy(value), ensure_ascii=False)
 
 
 def _add_ties(metadata: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:

@@ -7,26 +7,27 @@ from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
 
 FIRST = 1 << 16  # bytes that are read at first: the header of a model without a vocabulary
+WINDOW = 1 << 22  # bytes that are read at once at the most, save for what is longer
 LENGTH_BYTES = 8  # of a string
 
 
 class Cursor:
-    """Reads a file from its beginning on, no further than `limit`.
+    """Reads a file from a position on, no further than `limit`, with few bytes of it in memory.
 
     `position` is where it stands, `order` struct's mark of the byte order.
     """
 
-    def __init__(self, source: Source, limit: int) -> None:
-        self._source = source
+    def __init__(self, source: Source, limit: int, position: int = 0, order: str = "<") -> None:
+        self.source = source
+        self.position = position
+        self.order = order
         self._limit = limit
-        self._data = b""
-        self.position = 0
-        self.order = "<"
+        self._start, self._window = position, b""  # where the bytes in memory lie, and they
 
     @property
     def left(self) -> int:
         """The bytes behind here."""
-        return self._source.size - self.position
+        return self.source.size - self.position
 
     def numbers(self, kinds: str) -> tuple[int, ...]:
         """Return numbers, each of one of struct's kinds."""
@@ -44,8 +45,14 @@ class Cursor:
             MalformedError: the file ends before.
             LimitError: they lie behind the limit.
         """
-        start, self.position = self.position, self.position + count
-        return self._up_to(self.position)[start : self.position]
+        window, place = self._look(count)
+        self.position += count
+        return window[place : place + count]
+
+    def skip(self, count: int) -> None:
+        """Pass by bytes, which must be there as those that are taken."""
+        self.position += count
+        self._look(0)
 
     def string(self, what: str) -> str:
         """Return a string, which must be UTF-8."""
@@ -54,21 +61,32 @@ class Cursor:
     def strings(self, count: int) -> list[str]:
         """Return strings, what is no UTF-8 in them as escapes.
 
-        A vocabulary has 300,000, so each step counts.
+        A vocabulary has 300,000, so each step counts, here and where they are skipped.
         """
         unpack = struct.Struct(f"{self.order}Q").unpack_from
-        data, position = self._data, self.position
+        window, place = self._look(0)
         found = []
         for _ in range(count):
-            if position + LENGTH_BYTES > len(data):
-                data = self._up_to(position + LENGTH_BYTES)
-            start = position + LENGTH_BYTES
-            position = start + unpack(data, position)[0]
-            if position > len(data):
-                data = self._up_to(position)
-            found.append(data[start:position].decode("utf-8", "backslashreplace"))
-        self.position = position
+            if place + LENGTH_BYTES > len(window):
+                window, place = self._look_on(place, LENGTH_BYTES)
+            length = LENGTH_BYTES + unpack(window, place)[0]
+            if place + length > len(window):
+                window, place = self._look_on(place, length)
+            text = window[place + LENGTH_BYTES : place + length]
+            found.append(text.decode("utf-8", "backslashreplace"))
+            place += length
+        self._look_on(place, 0)
         return found
+
+    def skip_strings(self, count: int) -> None:
+        """Pass by strings, each of which must lie in the file."""
+        unpack = struct.Struct(f"{self.order}Q").unpack_from
+        window, place = self._look(0)
+        for _ in range(count):
+            if place + LENGTH_BYTES > len(window):
+                window, place = self._look_on(place, LENGTH_BYTES)
+            place += LENGTH_BYTES + unpack(window, place)[0]
+        self._look_on(place, 0)
 
     def check_count(self, count: int, nbytes: int, what: str) -> None:
         """Make sure that so many things of so many bytes, at the least, may be there.
@@ -85,19 +103,32 @@ class Cursor:
         """Return an error that says where it is."""
         return MalformedError(what, where=f"offset {self.position}")
 
-    def _up_to(self, end: int) -> bytes:
-        """Return the file's bytes from its beginning up to `end` at the least."""
-        if end <= len(self._data):
-            return self._data
-        if end > self._source.size:
+    def _look_on(self, place: int, count: int) -> tuple[bytes, int]:
+        """Go to a place of the window, or behind it, and look from there."""
+        self.position = self._start + place
+        return self._look(count)
+
+    def _look(self, count: int) -> tuple[bytes, int]:
+        """Have the next bytes in memory; return a window that they are in, and their place."""
+        place, end = self.position - self._start, self.position + count
+        if place + count <= len(self._window):
+            return self._window, place
+        if end > self.source.size:
             raise MalformedError(
-                f"truncated: the header needs {end} bytes or more, the file has {self._source.size}"
+                f"truncated: the header needs {end} bytes or more, the file has {self.source.size}"
             )
         if end > self._limit:
             raise LimitError(
                 f"header of more than {self._limit} bytes",
                 hint=f"--max-header-bytes {max(end, 2 * self._limit)} reads more of it",
             )
-        wanted = min(max(end, FIRST, 2 * len(self._data)), self._source.size, self._limit)
-        self._data += self._source.read(len(self._data), wanted - len(self._data))
-        return self._data
+        self._slide(place, max(count, FIRST, min(2 * len(self._window), WINDOW)))
+        return self._window, 0
+
+    def _slide(self, place: int, wanted: int) -> None:
+        """Let the window begin at a place of it, or behind it, and read on as far as allowed."""
+        known = self._window[place:]
+        self._start = self.position
+        start = self.position + len(known)
+        end = min(self.position + wanted, self.source.size, self._limit)
+        self._window = known + self.source.read(start, end - start)
