@@ -15,6 +15,7 @@ Kind = Literal["parameter", "buffer"]
 PLANNED = "planned"  # the layout of a parameter that a spec describes: it has no values yet
 MISSING = "missing"  # the layout of a parameter that should be in a file and is not
 PLAIN = ("strided", PLANNED)
+COUNTED = ("total_size", "total_parameters")  # keys under which an index counts its own files
 
 
 class Storage(NamedTuple):
@@ -127,6 +128,11 @@ class Checkpoint(Mapping[str, Entry]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The keys of the metadata that are not the model's but of the index of its files."""
+        return COUNTED if self.format.startswith("sharded") else ()
 
     @property
     def is_planned(self) -> bool:

@@ -263,7 +263,7 @@ class Model(Checkpoint):
         ties: Literal["alias", "copy"] = "alias",
         max_shard_size: int | None = None,
     ) -> None:
-        """Write a file in the format of its suffix: `.pt`, `.npz`, else safetensors.
+        """Write a file in the format of its suffix, `.pt`, `.npz`, safetensors where it has none.
 
         With `max_shard_size`, in bytes, write a folder of safetensors files.
 
@@ -271,9 +271,10 @@ class Model(Checkpoint):
             ParamctlError: it cannot be written; the class says why.
         """
         from paramctl.writer import WriteOptions, save  # noqa: PLC0415 (rarely needed)
-        from paramctl.writer.formats import find_format  # noqa: PLC0415 (the same)
+        from paramctl.writer.formats import choose_format  # noqa: PLC0415 (the same)
 
-        written = find_format(path) or WriteOptions().format
+        named = choose_format(path, is_sharded=max_shard_size is not None)
+        written = named or WriteOptions().format
         save(self, path, WriteOptions(ties, max_shard_size, force, written))
 
 

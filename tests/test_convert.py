@@ -10,7 +10,9 @@ from program import shell
 from safetensors.torch import load_file, save_file
 
 import paramctl as library
+from paramctl.cli.models import MODEL_SUFFIXES
 from paramctl.errors import UsageError
+from paramctl.writer.formats import READ_ONLY, find_format
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED = SAMPLES / "mlp.safetensors", SAMPLES / "shared.pt"
@@ -109,9 +111,16 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([MLP, "-o", "x.gguf"], "x.gguf: its name does not say which format to write"),
+        ([MLP, "-o", "x.gguf"], "x.gguf: GGUF is not written; .safetensors, .pt"),
         ([MLP, "-o", "x"], "x: its name does not say which format to write; .safetensors, .pt"),
-        ([MLP, "-o", "x.pt", "--max-shard-size", "1GB"], "x.pt: what is written is safetensors"),
+        (
+            [MLP, "-o", "x.pt", "--max-shard-size", "1GB"],
+            "x.pt: files of at most a size are safetensors, not torch; name a folder, or leave the",
+        ),
+        (
+            [MLP, "-o", "x.gguf", "--max-shard-size", "1GB", "-n"],
+            "x.gguf: files of at most a size are safetensors, not GGUF; name a folder, or leave",
+        ),
         ([MLP, "--keep-dtype", "0", "-o", "x.pt"], "--keep-dtype without --dtype"),
         (
             [MLP, "--dtype", "int8", "-o", "x.pt"],
@@ -138,12 +147,12 @@ def test_a_wrong_call_gets_one_line_and_writes_nothing(
     ]
     run = forks.run("convert", *arguments)
     assert (run.out, run.err.count("\n")) == ("", 1)
-    assert run.code == (6 if "folder" in message else 2)
+    assert run.code == (6 if "no such folder" in message else 2)
     assert message in run.err
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.gguf", "x.yaml"])
+@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.gguf", "x.yaml", "x.H5"])
 def test_other_verbs_write_safetensors_only(name: str, forks: Forks, tmp_path: Path) -> None:
     run = forks.run("set", MLP, "0.bias = 0", "-o", tmp_path / name)
     assert (run.code, "what is written is safetensors; name it .safetensors" in run.err) == (
@@ -154,6 +163,19 @@ def test_other_verbs_write_safetensors_only(name: str, forks: Forks, tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("suffix", [each for suffixes in READ_ONLY.values() for each in suffixes])
+def test_python_writes_nothing_under_the_name_of_a_format_that_is_only_read(
+    suffix: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=rf"x\{suffix}: .* is not written; \.safetensors, \.pt"):
+        library.open(MLP).save(tmp_path / f"x{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_name_that_is_taken_for_a_models_says_its_format() -> None:
+    assert not [suffix for suffix in MODEL_SUFFIXES if not find_format(f"x{suffix}")]
+
+
 def test_python_does_the_same(tmp_path: Path) -> None:
     model = library.open(MLP)
     model.cast("bf16", keep="2").save(tmp_path / "x.pt")
@@ -162,7 +184,9 @@ def test_python_does_the_same(tmp_path: Path) -> None:
     assert torch.equal(new["2.weight"], old["2.weight"])
     model.save(tmp_path / "x.npz")
     assert set(np.load(tmp_path / "x.npz")) == set(old)
-    with pytest.raises(UsageError, match="torch is not written in files of a size"):
+    with pytest.raises(
+        UsageError, match=r"y\.pt: files of at most a size are safetensors, not tor"
+    ):
         model.save(tmp_path / "y.pt", max_shard_size=100)
     described = library.open(SAMPLES / "shared.yaml")
     with pytest.raises(UsageError, match="has no values yet"):

@@ -100,6 +100,33 @@ def test_what_would_do_harm_is_refused(
     assert isinstance(caught.value, AddressError) == message.startswith("no metadata")
 
 
+@pytest.mark.parametrize("change", [["total_size=5"], ["--delete", "total_size"]])
+@pytest.mark.parametrize(
+    "options", [["-n"], ["-o", "{}/m"], ["-o", "{}/m", "--max-shard-size", "9kB"]]
+)
+def test_what_an_index_counts_is_neither_set_nor_deleted(
+    change: list[str], options: list[str], forks: Forks, tmp_path: Path
+) -> None:
+    options = [option.format(tmp_path) for option in options]
+    run = forks.run("meta", SAMPLES / "gpt2", *change, *options)
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert "'total_size' is what the index counts in its own files" in run.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", ["total_size", "total_parameters"])
+def test_a_key_that_an_index_counts_is_of_one_file_alone(
+    key: str, forks: Forks, tmp_path: Path
+) -> None:
+    assert forks.run("meta", MLP, f"{key}=5", "-o", tmp_path / "one").code == 0
+    assert library.open(tmp_path / "one").metadata[key] == "5"
+    call = ("meta", tmp_path / "one", "a=b", "-o", tmp_path / "many", "--max-shard-size", "0.1KB")
+    run = forks.run(*call)
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert f"'{key}' would be taken for what an index counts" in run.err
+    assert [each.name for each in tmp_path.iterdir()] == ["one"]
+
+
 def test_format_is_no_tie_whatever_it_says(tmp_path: Path) -> None:
     library.open(MLP).rename("0.weight -> pt").with_metadata({"format": "pt"}).save(tmp_path / "m")
     assert library.open(tmp_path / "m").aliases == {}

@@ -9,7 +9,7 @@ import typer
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.listing import Listing
-from paramctl.cli.models import MODEL_SUFFIXES, STDIN_NAME
+from paramctl.cli.models import STDIN_NAME
 from paramctl.cli.progress import show_progress
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import URL_SCHEMES
@@ -17,7 +17,7 @@ from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
-from paramctl.writer.formats import FORMATS, find_format
+from paramctl.writer.formats import FORMATS, choose_format, find_format, known_suffixes
 from paramctl.writer.options import SAFETENSORS
 from paramctl.writer.shards import parse_size
 
@@ -137,13 +137,9 @@ def choose_destination(
             file=checkpoint.file,
         )
     path = checkpoint.file if saving.in_place else saving.output or ""
-    is_file = path and not (saving.in_place or saving.max_shard_size)
-    written = _choose_format(path) if any_format and is_file else SAFETENSORS
-    if path and not saving.dry_run:
-        if written == SAFETENSORS and not saving.in_place:
-            _check_suffix(path)
-        if not saving.max_shard_size:
-            check_place(path, force=saving.force or saving.in_place)
+    written = _choose_format(saving, any_format=any_format)
+    if path and not (saving.dry_run or saving.max_shard_size):
+        check_place(path, force=saving.force or saving.in_place)
     size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
     options = WriteOptions(saving.ties, size, saving.force or saving.in_place, written)
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
@@ -182,23 +178,30 @@ def _check_suffix(path: str) -> None:
     Raises:
         UsageError: it ends as those of another format do.
     """
-    if path.endswith(MODEL_SUFFIXES) and find_format(path) != SAFETENSORS:
-        convert = ", or pipe it into 'paramctl convert -o FILE'" if find_format(path) else ""
+    named = find_format(path)
+    if named not in ("", SAFETENSORS):
+        convert = ", or pipe it into 'paramctl convert -o FILE'" if named in FORMATS else ""
         hint = f"name it .safetensors{convert}"
         raise UsageError("what is written is safetensors", hint=hint, file=path)
 
 
-def _choose_format(path: str) -> str:
-    """Return the format that a file's name asks for.
+def _choose_format(saving: Saving, *, any_format: bool) -> str:
+    """Return the format that the output's name asks for; safetensors if it has none, as in a pipe.
 
     Raises:
-        UsageError: it asks for none that is written.
+        UsageError: it asks for none that is written, or for another where that is safetensors.
     """
-    written = find_format(path)
-    if not written:
-        known = ", ".join(suffix for each in FORMATS.values() for suffix in each.suffixes)
-        raise UsageError("its name does not say which format to write", hint=known, file=path)
-    return written
+    path, is_sharded = saving.output, bool(saving.max_shard_size)
+    if not path:
+        return SAFETENSORS
+    if not (any_format or is_sharded):
+        _check_suffix(path)
+        return SAFETENSORS
+    written = choose_format(path, is_sharded=is_sharded)
+    if not (written or is_sharded):
+        what = "its name does not say which format to write"
+        raise UsageError(what, hint=known_suffixes(), file=path)
+    return written or SAFETENSORS
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from json import dumps
 from typing import Any, Final, NamedTuple
 
-from paramctl.checkpoint import Checkpoint
+from paramctl.checkpoint import COUNTED, Checkpoint
 from paramctl.layer_types import KEY
 from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
@@ -12,7 +12,6 @@ from paramctl.ties import NO_ALIAS
 ABSENT: Final = object()
 """Stands for what one of the models does not say."""
 NUMBERS = (bool, int, float)
-COUNTED = ("total_size", "total_parameters")  # what an index says of its own files
 
 
 class Fact(NamedTuple):

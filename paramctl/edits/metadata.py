@@ -18,8 +18,13 @@ def with_metadata(
 
     Raises:
         AddressError: a key that is to be deleted is not there; says the closest.
-        UsageError: a key is paramctl's own, or it would be read as a tie, or is set and deleted.
+        UsageError: a key is paramctl's own or an index's, or would be read as a tie, or is set and
+            deleted.
     """
+    for key in (*texts, *deleted):
+        if key in checkpoint.counted:
+            what = f"'{key}' is what the index counts in its own files, neither set nor deleted"
+            raise UsageError(what, hint="it is counted anew when a folder is written")
     for key, text in texts.items():
         _check_set(checkpoint, key, text)
     for key in deleted:

@@ -3,11 +3,10 @@
 import os
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.errors import UsageError
 from paramctl.writer.crew import Crew
 from paramctl.writer.files import save_file
 from paramctl.writer.formats import plan
-from paramctl.writer.options import DCP, SAFETENSORS, Report, WriteOptions
+from paramctl.writer.options import DCP, Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
 from paramctl.writer.target import Stream, Write
 
@@ -33,8 +32,6 @@ def save(
     path, is_folder = os.fspath(path), options.format == DCP
     if options.max_shard_size is None and not is_folder:
         return save_file(checkpoint, path, options, progress)
-    if options.max_shard_size is not None and options.format != SAFETENSORS:
-        raise UsageError(f"{options.format} is not written in files of a size", file=path)
     from paramctl.writer.dcp import plan_folder  # noqa: PLC0415 (rarely needed)
     from paramctl.writer.sharded import plan_shards, save_folder  # noqa: PLC0415 (the same)
 

@@ -4,14 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from paramctl.checkpoint import Checkpoint
+from paramctl.checkpoint import COUNTED, Checkpoint
 from paramctl.errors import UsageError
 from paramctl.layer_types import KEY, tell_types
 from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
 
 FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
-COUNTED = ("total_size", "total_parameters")  # what an index says of its own files
 
 
 def of_file(checkpoint: Checkpoint, aliases: Mapping[str, str]) -> dict[str, str]:
@@ -33,9 +32,15 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     """Return the metadata of the index of several files.
 
     Raises:
-        UsageError: an alias has the name of something else in the metadata.
+        UsageError: an alias has the name of something else in the metadata, or a key of it is one
+            of the index's own.
     """
     told = {key: read_lazy(value) for key, value in _of_model(checkpoint).items()}
+    if clash := [key for key in COUNTED if key in told]:
+        raise UsageError(
+            f"the metadata's '{clash[0]}' would be taken for what an index counts in its files",
+            hint=f"paramctl meta --delete {clash[0]}, or write one file",
+        )
     return _add_ties({"total_size": total_size} | told, aliases)
 
 
@@ -60,12 +65,10 @@ def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:
 
     What an index counted in its files goes too.
     """
-    is_sharded = checkpoint.format.startswith("sharded")
-    counted = (*COUNTED, KEY) if is_sharded else (KEY,)
     of_user = {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key not in counted and not _is_tie(checkpoint, key, value)
+        if key not in (*checkpoint.counted, KEY) and not _is_tie(checkpoint, key, value)
     }
     return of_user | tell_types(checkpoint)
 
