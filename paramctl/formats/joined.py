@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from paramctl.checkpoint import Storage
-from paramctl.sources import Derived
+from paramctl.sources import Derived, Source
 
 
 class Joined(Derived):
@@ -25,5 +25,25 @@ class Joined(Derived):
             within = offset - (self._ends[place] - nbytes)
             count = min(length, nbytes - within)
             data.append(source.read(start + within, count))
+            offset, length = offset + count, length - count
+        return b"".join(data)
+
+
+class Striped(Derived):
+    """The first `size` bytes of pieces of `base`: `length` bytes at `start` and every `step` on."""
+
+    def __init__(self, base: Source, start: int, length: int, step: int, size: int) -> None:
+        super().__init__(base.name, size, [base])
+        self._base = base
+        self._start = start
+        self._length = length
+        self._step = step
+
+    def _read(self, offset: int, length: int) -> bytes:
+        data = []
+        while length:
+            piece, within = divmod(offset, self._length)
+            count = min(length, self._length - within)
+            data.append(self._base.read(self._start + piece * self._step + within, count))
             offset, length = offset + count, length - count
         return b"".join(data)

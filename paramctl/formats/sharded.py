@@ -3,12 +3,12 @@
 Source: huggingface_hub's `save_torch_state_dict`, `model.safetensors.index.json`.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
-from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
+from paramctl.errors import LimitError, MalformedError, UnsafeError
+from paramctl.formats.beside import read_beside
 from paramctl.formats.missing import ABSENT, shorten
 from paramctl.formats.registry import find_reader
 from paramctl.formats.strict_json import load_json
@@ -16,7 +16,6 @@ from paramctl.sources import Source
 from paramctl.ties import resolve_declared
 
 MAX_SHARDS = 10_000
-THREADS = 8  # that ask servers
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:
@@ -43,7 +42,8 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         source.name, "sharded", {}, metadata=_metadata(index), holds=f"{len(shards)} files"
     )
     complaints: list[str] = []
-    opened = _read_shards(source, list(shards), options)
+    read_one = partial(_read_shard, options=options)
+    opened = read_beside(source, list(shards), read_one, follow=options.follow)
     for (file, names), held in zip(shards.items(), opened, strict=True):
         complaints += _add_shard(checkpoint, file, held, names)
     complaints += _unlisted(checkpoint, weight_map)
@@ -80,35 +80,11 @@ def _metadata(index: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _read_shards(
-    index: Source, files: list[str], options: ReadOptions
-) -> Iterator[Checkpoint | None]:
-    """Yield what the files hold, None for one that is missing; several are asked for at a time."""
-    read_one = partial(_read_shard, index, options=options)
-    if not index.is_far:
-        yield from map(read_one, files)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (for servers only)
-
-    pool = ThreadPoolExecutor(THREADS, "paramctl-shard")
-    try:
-        yield from pool.map(read_one, files)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _read_shard(index: Source, file: str, options: ReadOptions) -> Checkpoint | None:
-    source = index.beside(file, follow=options.follow)
-    if source is None:
-        return None
-    with blaming(source.name):
-        reader = find_reader(source)
-        if reader is read:
-            raise MalformedError("an index that the index names as one of its files")
-        shard = reader(source, ReadOptions(max_header_bytes=options.max_header_bytes))
-        source.check_unchanged()
-    source.release()
-    return shard
+def _read_shard(file: Source, options: ReadOptions) -> Checkpoint:
+    reader = find_reader(file)
+    if reader is read:
+        raise MalformedError("an index that the index names as one of its files")
+    return reader(file, ReadOptions(max_header_bytes=options.max_header_bytes))
 
 
 def _add_shard(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.errors import MalformedError
 from paramctl.writer.checks import check_entries
 from paramctl.writer.options import WriteOptions
 
@@ -24,6 +25,9 @@ def choose(checkpoint: Checkpoint, options: WriteOptions) -> Contents:
     """
     stored = tuple(entry for name, entry in checkpoint.items() if name not in checkpoint.aliases)
     written = tuple(checkpoint.values()) if options.ties == "copy" else stored
+    for entry in written:
+        if reason := checkpoint.missing.get(entry.name):
+            raise MalformedError(f"'{entry.name}' is missing: {reason}")
     check_entries(written)
     notes = _note_overlaps(checkpoint)
     if options.ties == "copy":

@@ -7,11 +7,11 @@ from typing import Any
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
 from paramctl.errors import AddressError, MalformedError, ParamctlError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
-from paramctl.formats.torch.deepspeed import add_partitioned
 from paramctl.formats.torch.model import Found, find_all, find_model, find_part
 from paramctl.formats.torch.tensors import BUILDERS, is_tensor_global
 from paramctl.formats.torch.tree import Layer, Tree, is_module
 from paramctl.outline import Outline
+from paramctl.sources import Source
 from paramctl.ties import resolve_shared
 
 FREE_VISITS = 50_000  # of a tree's values
@@ -45,16 +45,21 @@ def grow_tree(root: object, nbytes: int) -> Tree:
     return Tree(root, FREE_VISITS + VISITS_PER_BYTE * nbytes)
 
 
-def list_model(checkpoint: Checkpoint, pickle: Pickle, options: ReadOptions) -> Checkpoint:
-    """Fill the checkpoint with the model that the pickle holds, or what the options ask for.
+def list_model(source: Source, name: str, pickle: Pickle, options: ReadOptions) -> Checkpoint:
+    """List the model that the pickle of a file holds, or what the options ask for.
+
+    `name` is that of the format.
 
     Raises:
         MalformedError: there are no tensors, or two of one name.
         AddressError: the options' key is not there, or there are no tensors.
     """
-    checkpoint.foreign = foreign_globals(pickle)
+    checkpoint = Checkpoint(source.name, name, {}, foreign=foreign_globals(pickle))
     found = list_tree(checkpoint, make_tree(pickle), options)
-    add_partitioned(checkpoint, pickle.value, found.path)
+    if found.path == "module":
+        from paramctl.formats.torch.deepspeed import add_partitioned  # noqa: PLC0415 (rarely needed)
+
+        add_partitioned(checkpoint, pickle.value, source, options)
     if is_module(found.part):
         checkpoint.outline = partial(_outline, pickle, found.part)
     return checkpoint

@@ -126,7 +126,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     storages.place(source, head)
     pickle = read_pickle(head.data, head.objects, builders=BUILDERS, persistent=storages.resolve)
     pickle = pickle._replace(globals=head.globals)
-    return list_model(Checkpoint(source.name, "torch legacy", {}), pickle, options)
+    return list_model(source, "torch legacy", pickle, options)
 
 
 def _read_head(source: Source, storages: Storages) -> Head:

@@ -30,4 +30,4 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         from paramctl.formats.torch import script  # noqa: PLC0415 (rarely needed)
 
         return script.read(archive, pickle)
-    return list_model(Checkpoint(source.name, "torch zip", {}), pickle, options)
+    return list_model(source, "torch zip", pickle, options)
