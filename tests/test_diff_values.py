@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
@@ -129,6 +130,42 @@ def test_large_integers_that_are_one_float64_are_told_apart(
     found = difference(a, b)
     assert (found.largest, found.place) == (apart, 0)
     assert not found.is_equal
+
+
+BASES = [0.0, 0.5, 2.0**53, -(2.0**53), 2.0**63, -(2.0**63), 2.0**64]
+TYPES = [np.int64, np.uint64, np.float32, np.float64]
+
+
+def near(kind: type, base: float) -> st.SearchStrategy[float]:
+    """Return numbers of a type at a base, or the nearest that it has."""
+    if kind in (np.float32, np.float64):
+        beside = (np.nextafter(kind(base), kind(end)) for end in (-np.inf, np.inf))
+        return st.sampled_from([base, *map(float, beside)])
+    low, high = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+    steps = st.integers(-3, 3) | st.integers(-1025, 1025)
+    return steps.map(lambda step: min(max(int(base) + step, low), high))
+
+
+@given(st.data(), st.permutations(TYPES), st.sampled_from(BASES))
+def test_numbers_of_64_bits_are_compared_as_what_they_are(
+    data: st.DataObject, types: list[type], base: float
+) -> None:
+    """Python compares its integers and floats exactly."""
+    a, b = (data.draw(st.lists(near(kind, base), min_size=3, max_size=3)) for kind in types[:2])
+    found = Difference()
+    found.add(np.array(a, types[0]), np.array(b, types[1]))
+    pairs = list(zip(a, b, strict=True))
+    apart = [abs(Fraction(one) - Fraction(other)) for one, other in pairs]
+    assert found.equal == sum(one == other for one, other in pairs)
+    assert found.largest == pytest.approx(float(max(apart)), rel=1e-15)
+    assert (found.place is None) == (max(apart) == 0)
+
+
+def test_an_integer_is_no_float_beside_it() -> None:
+    found = difference(torch.tensor([2**53 + 1, 7]), torch.tensor([2.0**53, 7.0]).double())
+    assert (found.equal, found.largest, found.place) == (1, 1, 0)
+    found = difference(torch.tensor([2.0**63]), torch.tensor([2**63 - 1]))
+    assert (found.equal, found.largest, found.place) == (0, 1, 0)
 
 
 def test_a_bfloat16_copy_is_as_near_as_its_rounding() -> None:

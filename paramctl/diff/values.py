@@ -1,4 +1,4 @@
-"""How the values of two parameters differ, in one pass, in float64."""
+"""How the values of two parameters differ, in one pass, in float64; integers of 64 bits exactly."""
 
 from math import inf, isfinite, isnan, sqrt
 from typing import Any, NamedTuple, Self
@@ -98,7 +98,7 @@ class Difference:
         self._squares += later._squares
 
     def _look_at(self, a: Array, b: Array) -> None:
-        same = a == b
+        same = _is_equal(a, b)
         equal = int(np.count_nonzero(same))
         if equal == a.size:
             self._look_at_same(a)
@@ -122,7 +122,7 @@ class Difference:
 
     def _look_at_other(self, a: Array, b: Array, same: Array) -> None:
         wide_a, wide_b = _as_reals(a), _as_reals(b)
-        apart = np.abs(wide_a - wide_b) if a.dtype != b.dtype else _distances(a, b, wide_a, wide_b)
+        apart = _distances(a, b, wide_a, wide_b)
         squares = float(apart @ apart)
         if isfinite(squares):
             self._add_up(wide_a, wide_b, squares)
@@ -183,13 +183,38 @@ def _as_reals(values: Array) -> Array:
     return values.astype(np.float64)
 
 
+def _is_equal(a: Array, b: Array) -> Array:
+    """Say which numbers are equal, an integer and a float only where they are the same number."""
+    same: Array = a == b  # numpy compares these in float64
+    for whole, other in ((a, b), (b, a)):
+        if _is_long(whole) and other.dtype.kind == "f":
+            same &= _rests(whole, whole.astype(np.float64)) == 0
+    return same
+
+
 def _distances(a: Array, b: Array, wide_a: Array, wide_b: Array) -> Array:
-    """Return the distances of two arrays of one type, exact for integers of 64 bits too."""
-    if a.dtype.kind in "iu" and a.itemsize == 8:
+    """Return the distances of two arrays, exact for integers of 64 bits too."""
+    if a.dtype == b.dtype and _is_long(a):
         unsigned: Any = np.uint64
         high, low = np.maximum(a, b), np.minimum(a, b)
         exact: Array = high.astype(unsigned) - low.astype(unsigned)
         return exact.astype(np.float64)
     apart: Array = np.subtract(wide_a, wide_b)
+    if _is_long(a):
+        apart += _rests(a, wide_a)
+    if _is_long(b):
+        apart -= _rests(b, wide_b)
     np.abs(apart, out=apart)
     return apart
+
+
+def _is_long(values: Array) -> bool:
+    return values.dtype.kind in "iu" and values.itemsize == 8
+
+
+def _rests(whole: Array, wide: Array) -> Array:
+    """Return what integers of 64 bits are more than their float64."""
+    largest = np.nextafter(float(np.iinfo(whole.dtype).max), 0)  # that is such an integer again
+    near = np.minimum(wide, largest)
+    rests: Array = (whole - near.astype(whole.dtype)).view(np.int64) - (wide - near)
+    return rests
