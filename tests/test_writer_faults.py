@@ -48,6 +48,7 @@ NO_FOLDER: Files = {"": b"there is no folder"}
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """Return a model, some of it copied by the kernel, some read and some computed."""
     monkeypatch.setattr("paramctl.writer.outlet.BATCH_BYTES", 100)
+    monkeypatch.setattr("paramctl.writer.blocks.SMALL_BYTES", 100)
     (tmp_path / "in").mkdir()
     save_file({"a": torch.rand(500), "b": torch.rand(20)}, tmp_path / "in" / "a.safetensors")
     checkpoint = paramctl.open(tmp_path / "in" / "a.safetensors")

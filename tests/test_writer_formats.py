@@ -198,6 +198,7 @@ def test_what_an_archive_holds_is_copied_with_its_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("paramctl.writer.outlet.BATCH_BYTES", 100)
+    monkeypatch.setattr("paramctl.writer.blocks.SMALL_BYTES", 100)
     state = {"a": torch.rand(40), "view": torch.rand(80)[1:], "tiny": torch.rand(2)}
     torch.save({"model": state, "epoch": 3}, tmp_path / "training.pt")
     copied: list[int] = []

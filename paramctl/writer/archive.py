@@ -76,10 +76,13 @@ class Archive:
         size = len(head) + (entry.nbytes if entry else 0)
         record = Record(encoded, size, self._position, Checksum(crc32(head)))
         self._records.append(record)
-        self._append(literal(self._header(record) + head))
-        if entry:
+        start = self._header(record) + head
+        if entry is None:
+            self._append(literal(start + record.describe()))
+        else:
+            self._append(literal(start))
             self._append(_stored(entry, head, record.checksum))
-        self._append(Made(record.descriptor.size, record.describe))
+            self._append(Made(record.descriptor.size, record.describe))
 
     def lay_out(self) -> Layout:
         """Return the file: the members, their directory, and where this lies."""
@@ -110,9 +113,9 @@ def _stored(entry: Entry, head: bytes, checksum: Checksum) -> Stored:
     """Return the values of an entry; the checksum of what an archive's member holds is known."""
     source, piece = storage_of(entry).source, whole(entry)
     if source.checksum is None or head or not piece.is_copy or piece.nbytes != source.size:
-        return Stored((entry,), checksum)
+        return Stored((entry,), entry.nbytes, checksum)
     checksum.value = source.checksum
-    return Stored((entry,))
+    return Stored((entry,), entry.nbytes)
 
 
 def _zip64(*numbers: int) -> bytes:

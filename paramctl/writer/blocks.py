@@ -1,6 +1,7 @@
 """The tensors' bytes, cut into blocks, each of which can be read by itself."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from paramctl.checkpoint import Entry
@@ -9,13 +10,14 @@ from paramctl.slices import is_row_major, split
 from paramctl.sources import FileSource, Source
 from paramctl.writer.checks import storage_of
 from paramctl.writer.checksum import Checksum
-from paramctl.writer.layout import Made, Part
+from paramctl.writer.layout import Made, Part, Stored
 
 ELEMENTS = 1 << 18  # of a piece that is computed: what a core's cache holds
 PICKED_BYTES = 1 << 24  # of a piece whose elements are picked from many places
 COPIED_BYTES = 1 << 20  # of a piece that a file holds as it is: what a core's cache holds
 BLOCK_BYTES = 1 << 22  # of pieces that make a block: a task for each costs more
 TASK_BYTES = 1 << 16  # of a block that is worth a task
+SMALL_BYTES = 1 << 16  # of a part that is no block of its own
 BATCH_BYTES = 1 << 18  # of small pieces that are written together: a write for each costs more
 
 
@@ -107,6 +109,36 @@ class Block(NamedTuple):
             yield b"".join(waiting)
 
 
+class Batch(NamedTuple):
+    """Small parts, which are read together when their turn has come.
+
+    `pieces` hold the values of those that are stored, one behind the other.
+    """
+
+    parts: tuple[Part, ...]
+    pieces: tuple[Piece, ...]
+    nbytes: int
+
+    def read(self) -> bytes:
+        """Return the bytes, and add to the checksums of what is stored.
+
+        Raises:
+            ParamctlError: a source gives more or less than is to be written.
+        """
+        values = b"".join(map(_read, self.pieces))
+        data: list[bytes] = []
+        position = 0
+        for part in self.parts:
+            if isinstance(part, Made):
+                data.append(part.read())
+            else:
+                data.append(values[position : position + part.nbytes])
+                position += part.nbytes
+                if part.checksum:
+                    part.checksum.update(data[-1])
+        return b"".join(data)
+
+
 def _is_free(piece: Piece, checksum: Checksum | None) -> bool:
     """Whether a piece may be read at any time, and somebody has to look at its bytes."""
     return not piece.source.sequential and (checksum is not None or not piece.is_copy)
@@ -119,13 +151,28 @@ def _read(piece: Piece) -> bytes:
     return data
 
 
-def cut(parts: Iterable[Part]) -> Iterator[Block | Made]:
-    """Cut the parts of a file into blocks; what is made by itself is one."""
+def cut(parts: Iterable[Part]) -> Iterator[Block | Batch]:
+    """Cut the parts of a file into blocks; small ones, and what is made, are put together."""
+    batch: list[Part] = []
+    room = BATCH_BYTES
     for part in parts:
-        if isinstance(part, Made):
-            yield part
-        else:
+        is_small = isinstance(part, Made) or part.nbytes < SMALL_BYTES
+        if batch and not (is_small and part.nbytes <= room):
+            yield _batch(batch)
+            batch, room = [], BATCH_BYTES
+        if is_small:
+            batch.append(part)
+            room -= part.nbytes
+        elif isinstance(part, Stored):
             yield from _gather(_cut_pieces(part.entries), part.checksum)
+    if batch:
+        yield _batch(batch)
+
+
+def _batch(parts: list[Part]) -> Batch:
+    stored = (part.entries for part in parts if isinstance(part, Stored))
+    pieces = tuple(_join(chain.from_iterable(stored)))
+    return Batch(tuple(parts), pieces, sum(part.nbytes for part in parts))
 
 
 def _gather(pieces: Iterable[Piece], checksum: Checksum | None) -> Iterator[Block]:
@@ -147,22 +194,25 @@ def _gather(pieces: Iterable[Piece], checksum: Checksum | None) -> Iterator[Bloc
 
 
 def _cut_pieces(entries: Iterable[Entry]) -> Iterator[Piece]:
-    """Cut entries into pieces; what lies together in a file is one run of it."""
-    run: Span | None = None
+    """Cut entries into pieces."""
+    return chain.from_iterable(map(_cut, _join(entries)))
+
+
+def _join(entries: Iterable[Entry]) -> Iterator[Piece]:
+    """Yield all of the entries; what lies together in a source is one piece."""
+    run: Piece | None = None
     for entry in entries:
         if not entry.nbytes:
             continue
         piece = whole(entry)
-        if run and isinstance(piece, Span) and _follows(piece, run):
+        if isinstance(run, Span) and isinstance(piece, Span) and _follows(piece, run):
             run = run._replace(nbytes=run.nbytes + piece.nbytes)
             continue
-        yield from _cut_span(run, COPIED_BYTES) if run else ()
-        run = None
-        if piece.is_copy and isinstance(piece, Span):
-            run = piece
-        else:
-            yield from _cut(piece)
-    yield from _cut_span(run, COPIED_BYTES) if run else ()
+        if run:
+            yield run
+        run = piece
+    if run:
+        yield run
 
 
 def whole(entry: Entry) -> Piece:
@@ -182,6 +232,8 @@ def _follows(piece: Span, run: Span) -> bool:
 def _cut(piece: Piece) -> Iterator[Piece]:
     if piece.source.whole:
         yield piece
+    elif isinstance(piece, Span) and piece.is_copy:
+        yield from _cut_span(piece, COPIED_BYTES)
     elif isinstance(piece, Span):
         computed = max(ELEMENTS, piece.source.block) * piece.bits // 8
         yield from _cut_span(piece, BLOCK_BYTES if piece.source.is_far else computed)

@@ -4,6 +4,7 @@ Source: zlib 1.3.1, crc32.c, `crc32_combine64`.
 """
 
 from functools import lru_cache
+from zlib import crc32
 
 POLYNOMIAL = 0xEDB88320  # all polynomials have the term of the lowest degree in the highest bit
 ONE, X8 = 1 << 31, 1 << 23  # the polynomials 1 and x^8
@@ -15,6 +16,10 @@ class Checksum:
 
     def __init__(self, value: int = 0) -> None:
         self.value = value
+
+    def update(self, data: bytes) -> None:
+        """Take in the next bytes."""
+        self.value = crc32(data, self.value)
 
     def add(self, value: int, nbytes: int) -> None:
         """Take in the CRC-32 of the next bytes."""

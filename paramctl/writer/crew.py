@@ -6,12 +6,13 @@ computed while its core's cache holds it.
 
 import os
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from paramctl.sources import Source
-from paramctl.writer.blocks import Block, cut
-from paramctl.writer.layout import Layout, Made
+from paramctl.writer.blocks import Batch, Block, cut
+from paramctl.writer.layout import Layout
 from paramctl.writer.outlet import Outlet
 from paramctl.writer.progress import Progress
 from paramctl.writer.target import Target, Write
@@ -35,7 +36,7 @@ class Crew:
         self._done, self._total = 0, total
         self._threads = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[tuple[Block | Made, Future[int] | None]] = deque()
+        self._pending: deque[tuple[Block | Batch, Future[int] | None]] = deque()
         self._ahead = self._computing = 0
         self._open: OrderedDict[int, Source] = OrderedDict()
 
@@ -51,7 +52,7 @@ class Crew:
             for block in cut(layout.parts):
                 self._start(block, target, position)
                 position += block.nbytes
-                while self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads:
+                while self._pending and self._is_due():
                     self._finish(outlet)
             while self._pending:
                 self._finish(outlet)
@@ -73,7 +74,7 @@ class Crew:
         self._pending.clear()
         self._ahead = self._computing = 0
 
-    def _start(self, block: Block | Made, target: Target, position: int) -> None:
+    def _start(self, block: Block | Batch, target: Target, position: int) -> None:
         """Have a block computed; what is only copied or must be read in order waits its turn."""
         future = None
         if isinstance(block, Block) and block.is_task:
@@ -82,6 +83,11 @@ class Crew:
             self._computing += 1
         self._pending.append((block, future))
         self._ahead += block.nbytes
+
+    def _is_due(self) -> bool:
+        """Whether the first block is to be written before another is begun."""
+        is_ahead = self._ahead > LOOK_AHEAD or self._computing > 2 * self._threads
+        return is_ahead or self._pending[0][1] is None
 
     def _hire(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (copies need none)
@@ -94,7 +100,7 @@ class Crew:
     def _finish(self, outlet: Outlet) -> None:
         """Write the block whose turn it is."""
         block, future = self._pending[0]
-        if isinstance(block, Made):
+        if isinstance(block, Batch):
             outlet.put(block.read())
         elif block.copy:
             outlet.copy(block.copy)
@@ -148,5 +154,5 @@ def _hand_on(block: Block, write: Write) -> int:
     return crc
 
 
-def _sources(block: Block | Made) -> tuple[Source, ...]:
-    return tuple(piece.source for piece in block.pieces) if isinstance(block, Block) else ()
+def _sources(block: Block | Batch) -> Iterable[Source]:
+    return {id(piece.source): piece.source for piece in block.pieces}.values()

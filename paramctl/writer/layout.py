@@ -19,12 +19,8 @@ class Stored(NamedTuple):
     """The values of entries, one behind the other; their CRC-32 is added to `checksum`."""
 
     entries: tuple[Entry, ...]
+    nbytes: int
     checksum: Checksum | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all of the entries."""
-        return sum(entry.nbytes for entry in self.entries)
 
 
 Part = Made | Stored

@@ -58,7 +58,7 @@ def lay_out(entries: Iterable[Entry], metadata: Mapping[str, str]) -> Layout:
         )
         position = end
     header = _pad(f"{{{','.join(members)}}}")
-    return Layout((literal(header), Stored(tuple(ordered))), len(header) + position)
+    return Layout((literal(header), Stored(tuple(ordered), position)), len(header) + position)
 
 
 def _pad(text: str) -> bytes:
