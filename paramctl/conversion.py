@@ -26,18 +26,18 @@ class Conversion:
             return narrow(elements, self.new)
         return _table(self.old, self.new).take(_bits(elements))
 
-    def count_overflows(self, elements: Array, converted: Array) -> int:
-        """Return how many finite elements are too large for `new`, which became `converted`.
+    def find_overflows(self, elements: Array, converted: Array) -> Array:
+        """Return the places of finite elements too large for `new`, which became `converted`.
 
         They are infinite there, NaN, or the largest number there is.
         """
         if not self._may_overflow or not _reaches(converted, self.new):
-            return 0
+            return np.empty(0, "i8")
         values = widen(elements, self.old)
         too_large = np.isfinite(values) & (np.abs(values) > self._largest)
         if self.new.name != SATURATING:
             too_large &= ~np.isfinite(widen(converted, self.new))
-        return int(np.count_nonzero(too_large))
+        return np.flatnonzero(too_large)
 
 
 @cache

@@ -16,7 +16,7 @@ SMALL_GAP = 1 << 12  # bytes between entries: fewer are rather read than skipped
 MAX_RUN = 1 << 22  # bytes of several entries, and of the gaps between them
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where an entry's bytes begin and end in a source."""
 
     source: Source
@@ -30,9 +30,9 @@ def read_all(entries: Iterable[Entry]) -> Iterator[Array]:
     Raises:
         ParamctlError: as `arrays.read`.
     """
-    run: list[tuple[Entry, _Place]] = []
+    run: list[tuple[Entry, Place]] = []
     for entry in map(dequantized, entries):
-        place = _find_place(entry)
+        place = find_place(entry)
         if run and not (place and _joins(place, run[0][1], run[-1][1])):
             yield from _read_run(run)
             run = []
@@ -43,7 +43,7 @@ def read_all(entries: Iterable[Entry]) -> Iterator[Array]:
     yield from _read_run(run)
 
 
-def _find_place(entry: Entry) -> _Place | None:
+def find_place(entry: Entry) -> Place | None:
     """Return where an entry lies in one piece; None where that does not serve to read it."""
     storage, bits = entry.storage, entry.dtype.bits
     if storage is None or entry.layout != "strided" or bits % 8 or not is_row_major(entry):
@@ -53,10 +53,10 @@ def _find_place(entry: Entry) -> _Place | None:
     if not 0 <= begin < end <= storage.nbytes:
         return None
     source, place = storage.source.locate(storage.offset + begin)
-    return _Place(source, place, place + end - begin)
+    return Place(source, place, place + end - begin)
 
 
-def _joins(place: _Place, first: _Place, last: _Place) -> bool:
+def _joins(place: Place, first: Place, last: Place) -> bool:
     """Whether a place is to be read together with those from the first to the last."""
     return (
         place.source is last.source
@@ -65,7 +65,7 @@ def _joins(place: _Place, first: _Place, last: _Place) -> bool:
     )
 
 
-def _read_run(run: list[tuple[Entry, _Place]]) -> Iterator[Array]:
+def _read_run(run: list[tuple[Entry, Place]]) -> Iterator[Array]:
     if not run:
         return
     source, begin, _ = run[0][1]

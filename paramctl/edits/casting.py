@@ -1,12 +1,12 @@
 """Another type for the parameters of floating-point numbers, lazily; others keep theirs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from paramctl.addresses import resolve_all
 from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry
 from paramctl.dtypes import BY_NAME, BY_SAFETENSORS, FLOATING, DType
-from paramctl.edits.converted import Converted
+from paramctl.edits.converted import Converted, convert
 from paramctl.edits.values import with_entries
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
@@ -41,28 +41,29 @@ def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) ->
     """
     groups = Groups(checkpoint.aliases)
     kept = {groups.stored(name) for name in (resolve_all(checkpoint, keep) if keep else ())}
-    stored = {
-        name: _cast(entry, dtype)
+    stored = [
+        entry
         for name, entry in checkpoint.items()
         if name not in checkpoint.aliases and name not in kept and _may_cast(entry, dtype)
-    }
+    ]
     changed = {
         own.name: entry._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
-        for name, entry in stored.items()
-        for own in map(checkpoint.__getitem__, groups.members(name))
+        for entry in _cast(stored, dtype)
+        for own in map(checkpoint.__getitem__, groups.members(entry.name))
     }
     return with_entries(checkpoint, changed)
 
 
 def count_overflows(checkpoint: Checkpoint) -> dict[str, int]:
     """Return the parameters that were cast and read, and how many values had become too large."""
-    sources = {name: entry.storage and entry.storage.source for name, entry in checkpoint.items()}
-    counts = {
-        name: sum(source.overflows.values())
-        for name, source in sources.items()
-        if isinstance(source, Converted) and name not in checkpoint.aliases
+    stored = {n: e.storage for n, e in checkpoint.items() if n not in checkpoint.aliases}
+    sources = {storage.source for storage in stored.values() if storage}
+    counts = {id(each): each.count_overflows() for each in sources if isinstance(each, Converted)}
+    return {
+        name: count
+        for name, storage in stored.items()
+        if storage and (count := counts.get(id(storage.source), {}).get(storage.offset))
     }
-    return {name: count for name, count in counts.items() if count}
 
 
 def _may_cast(entry: Entry, dtype: DType) -> bool:
@@ -70,11 +71,13 @@ def _may_cast(entry: Entry, dtype: DType) -> bool:
     return is_number and entry.layout in (*ARRAYS, PLANNED)
 
 
-def _cast(entry: Entry, dtype: DType) -> Entry:
-    """Return an entry in another type, with its values where it has some."""
-    if entry.storage is None:
-        return entry._replace(dtype=dtype)
-    check_expansion(entry, entry.nbytes, entry.storage.nbytes)
-    source = Converted(entry, dtype)
-    place = Storage(source, 0, source.size)
-    return source.entry._replace(shape=entry.shape, storage=place)
+def _cast(entries: Iterable[Entry], dtype: DType) -> Iterator[Entry]:
+    """Yield entries in another type, with their values where they have some."""
+    stored = []
+    for entry in entries:
+        if entry.storage is None:
+            yield entry._replace(dtype=dtype)
+        else:
+            check_expansion(entry, entry.nbytes, entry.storage.nbytes)
+            stored.append(entry)
+    yield from convert(stored, dtype)
