@@ -1,5 +1,6 @@
 """What `paramctl init` says of its plan, before a value is drawn."""
 
+from collections.abc import Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,19 @@ def report_plan(environment: Environment, plan: "Plan", *, strict: bool) -> None
     for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
         if not items:
             continue
-        listed = "; ".join(items[:MAX_NAMED])
-        more = f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
-        text = f"{count_noun(len(items), what)}: {listed}{more}"
+        text = f"{count_noun(len(items), what)}: {_list(items)}"
         if strict:
             raise UsageError(text)
         environment.note(escape(text))
+    if plan.guessed:
+        what = "numbered variables of Keras layers that the file does not name: taken for torch's"
+        environment.note(escape(f"{what}, outputs first: {_list(plan.guessed)}"))
+
+
+def _list(items: Sequence[str]) -> str:
+    """Return the first few items in a line, and how many more there are."""
+    listed = "; ".join(items[:MAX_NAMED])
+    return listed + (f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else "")
 
 
 def why_nothing(plan: "Plan") -> str:

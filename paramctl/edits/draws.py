@@ -33,11 +33,16 @@ class Unused(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is initialized, in the model's order; what is kept, and why; the rules without a use."""
+    """What is initialized, in the model's order; what is kept, and why; the rules without a use.
+
+    `guessed` are those initialized whose values would be others, did not outputs but inputs come
+    first, which nobody knows.
+    """
 
     draws: tuple[Draw, ...]
     kept: Mapping[str, str]
     unused: tuple[Unused, ...]
+    guessed: tuple[str, ...] = ()
 
     @property
     def untouched(self) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.dtypes import FLOATING
 from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan, Unused
 from paramctl.edits.filled import Filled
+from paramctl.edits.keras import KERAS, is_numbered
 from paramctl.edits.provenance import note_draws
 from paramctl.edits.rules import STATISTICS, Rule
 from paramctl.edits.targets import targets_of
@@ -78,11 +79,25 @@ class _Planner:
         unused = [unused for rule in rules if (unused := self._apply(rule))]
         stored = [name for name in self.checkpoint if name not in self.checkpoint.aliases]
         decided = {name: self.decided.get(name) or self._why_kept(name) for name in stored}
-        return Plan(
-            tuple(draw for draw in decided.values() if isinstance(draw, Draw)),
-            {name: why for name, why in decided.items() if isinstance(why, str)},
-            tuple(unused),
-        )
+        draws = tuple(draw for draw in decided.values() if isinstance(draw, Draw))
+        kept = {name: why for name, why in decided.items() if isinstance(why, str)}
+        guessed = (draw.entry.name for draw in draws if self._is_guess(draw))
+        return Plan(draws, kept, tuple(unused), tuple(guessed))
+
+    def _is_guess(self, draw: Draw) -> bool:
+        """Whether another layout would give other values, and neither file nor rule tells which.
+
+        That is so of Keras's variables that have but numbers.
+        """
+        target, rule = self.targets[draw.entry.name], draw.rule
+        if self.checkpoint.format not in KERAS or not is_numbered(draw.entry):
+            return False
+        if rule.scheme is None or target.variable or rule.layout or rule.fans:
+            return False
+        try:
+            return rule.scheme.distribution(target._replace(variable="kernel")) != draw.distribution
+        except TargetError:
+            return True
 
     def _apply(self, rule: Rule) -> Unused | None:
         """Decide on what a rule matches and no rule before did; return it where that is nothing."""

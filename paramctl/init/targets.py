@@ -18,7 +18,8 @@ class Target(NamedTuple):
     `layer` is the class of its layer, "" where nobody knows. `layout` says whether the weight's
     outputs or inputs come first, "" is what is usual for the layer. `siblings` are the shapes of
     the layer's own parameters, by the last part of their names. `fans` are fan_in and fan_out
-    where somebody knows them better than the shape tells.
+    where somebody knows them better than the shape tells. `variable` is what Keras calls it, where
+    its name tells a number alone: `layers.dense.vars.0` is a `kernel`.
     """
 
     name: str
@@ -28,16 +29,18 @@ class Target(NamedTuple):
     layout: Layout = ""
     siblings: Mapping[str, Shape] = _NONE
     fans: tuple[int, int] | None = None
+    variable: str = ""
 
     @property
     def leaf(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition(".")[2]
+        """The last part of the name, or what stands for it."""
+        return self.variable or self.name.rpartition(".")[2]
 
     @property
     def parent(self) -> str:
         """The part of the name before the last, which names the layer."""
-        return self.name.rpartition(".")[0].rpartition(".")[2]
+        layer = self.name.rpartition(".")[0]
+        return (layer.rpartition(".")[0] if self.variable else layer).rpartition(".")[2]
 
     @property
     def numel(self) -> int:
