@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 
-from paramctl.errors import FileError, LimitError, MalformedError, UsageError
+from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, UsageError
 
 CHUNK = 1 << 20
 CLOSED = -1
@@ -67,10 +67,11 @@ class Source(ABC):
         *,
         follow: bool = True,  # noqa: ARG002 (the same)
     ) -> "Source | None":
-        """Return the file of this name in the same folder; None where there is none.
+        """Return the file of this name in the same folder, or below it; None where there is none.
 
         Raises:
             FileError: it cannot be opened, or there is no folder.
+            UnsafeError: a folder on the way is a symbolic link.
         """
         raise FileError(
             "the files that it names lie beside it, in no folder here", hint="name the file itself"
@@ -158,8 +159,17 @@ class FileSource(Source):
         """Return the file of this name in the same folder; a symbolic link only if `follow`."""
         if not self.path:
             return super().beside(name)
-        path = os.path.join(os.path.dirname(self.path), name)
-        return FileSource(path, follow=follow) if os.path.lexists(path) else None
+        own = os.path.dirname(self.path)
+        path = os.path.join(own, name)
+        if not os.path.lexists(path):
+            return None
+        folder = os.path.dirname(name)
+        if folder and os.path.realpath(os.path.join(own, folder)) != os.path.join(
+            os.path.realpath(own), folder
+        ):
+            what = f"'{name}' lies behind a symbolic link, which could lead anywhere"
+            raise UnsafeError(what, file=self.name)
+        return FileSource(path, follow=follow)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -138,14 +138,14 @@ def test_a_file_is_told_by_its_bytes_however_it_was_made(tmp_path: Path) -> None
         assert open_checkpoint(tmp_path / "x").format == "onnx"
 
 
-def outside(path: Path, **changes: str) -> Path:
+def outside(path: Path, data: str = "x.data", **changes: str) -> Path:
     """Write a model whose values are in another file, and return its path."""
     proto = model([tensor("a", F32, is_raw=True), tensor("b", F32, is_raw=True)])
     onnx.save_model(
         proto,
         path / "x.onnx",
         save_as_external_data=True,
-        location="x.data",
+        location=data,
         size_threshold=0,
     )
     written = onnx.load_model(path / "x.onnx", load_external_data=False)
@@ -164,6 +164,54 @@ def test_values_in_another_file_are_read_there(forks: Forks, tmp_path: Path) -> 
     assert open_checkpoint(tmp_path).file == str(path)
     run = forks.run("convert", path, "-o", tmp_path / "x.safetensors")
     assert (run.code, list(paramctl.open(tmp_path / "x.safetensors"))) == (0, ["a", "b"])
+
+
+@pytest.fixture
+def below(tmp_path: Path) -> Path:
+    """Return a model in a folder of its own, whose values are two folders below it."""
+    (tmp_path / "model" / "data" / "more").mkdir(parents=True)
+    return outside(tmp_path / "model", "data/more/x.data")
+
+
+def test_values_below_the_model_are_read_there(
+    below: Path, server: Server, forks: Forks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = {proto.name: proto.raw_data for proto in onnx.load_model(below).graph.initializer}
+    monkeypatch.chdir(below.parent)
+    for place in ("x.onnx", below):
+        checkpoint = open_checkpoint(place)
+        assert {name: b"".join(raw(entry)) for name, entry in checkpoint.items()} == loaded
+    shown = [forks.run("show", place, "b") for place in (below, f"{server.url}/model/x.onnx")]
+    assert [(run.code, run.err) for run in shown] == [(0, "")] * 2
+    assert shown[0].out == shown[1].out
+    (below.parent / "data" / "more" / "x.data").unlink()
+    run = forks.run("ls", below)
+    assert (run.code, "data/more/x.data is missing" in run.err) == (3, True)
+
+
+@pytest.mark.parametrize("linked", ["data", "data/more"])
+def test_no_link_to_a_folder_is_followed_from_a_model(
+    linked: str, below: Path, forks: Forks, tmp_path: Path
+) -> None:
+    folder = below.parent / linked
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    run = forks.run("ls", below)
+    assert (run.code, run.out, run.err.count("\n")) == (4, "", 1)
+    assert "'data/more/x.data' lies behind a symbolic link" in run.err
+
+
+def test_a_model_may_be_reached_by_links_and_its_file_be_one(
+    below: Path, forks: Forks, tmp_path: Path
+) -> None:
+    """As in the caches of Hugging Face, whose files are links to where they are stored."""
+    (tmp_path / "here").symlink_to(below.parent)
+    assert forks.run("ls", tmp_path / "here" / "x.onnx").code == 0
+    data = below.parent / "data" / "more" / "x.data"
+    data.rename(tmp_path / "blob")
+    data.symlink_to(tmp_path / "blob")
+    assert forks.run("ls", below).code == 0
+    assert forks.run("ls", below, "--no-follow").code == 6
 
 
 def test_two_names_for_the_same_bytes_of_a_file_are_tied(tmp_path: Path) -> None:
@@ -286,7 +334,12 @@ ROWS = [
     Row("I09-segment", edited(lambda p: p.segment.SetInParent()), 3, "is a segment"),
     Row("I10-up", elsewhere(location="../x.data"), 4, "in '../x.data', not beside the model"),
     Row("I10-absolute", elsewhere(location="/etc/passwd"), 4, "not beside the model"),
-    Row("I10-below", elsewhere(location="a/x.data"), 4, "not beside the model"),
+    Row("I10-below-up", elsewhere(location="a/../../x.data"), 4, "not beside the model or below"),
+    Row("I10-below-end", elsewhere(location="a/.."), 4, "not beside the model or below"),
+    Row("I10-dot", elsewhere(location="./x.data"), 4, "not beside the model or below"),
+    Row("I10-slashes", elsewhere(location="a//x.data"), 4, "not beside the model or below"),
+    Row("I10-folder", elsewhere(location="a/"), 4, "not beside the model or below"),
+    Row("I10-url", elsewhere(location="http://x/y"), 4, "not beside the model or below"),
     Row("I10-windows", elsewhere(location="..\\x.data"), 4, "not beside the model"),
     Row("I10-nul", elsewhere(location="x\0"), 4, "not beside the model"),
     Row("I10-escape", elsewhere(location="\x1b[31m/"), 4, "\\x1b[31m/"),

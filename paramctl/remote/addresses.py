@@ -40,9 +40,9 @@ class Address(NamedTuple):
         return f"{scheme}://{host}{'' if port == PORTS[scheme] else f':{port}'}{self.path}"
 
     def beside(self, name: str) -> "Address":
-        """Return the address of a file in the same folder."""
+        """Return the address of a file in the same folder, or below it."""
         folder = self.path.rpartition("/")[0]
-        return self._replace(path=f"{folder}/{quote(name, safe='')}")
+        return self._replace(path=f"{folder}/{quote(name)}")
 
     def redirect(self, location: str) -> "Address":
         """Return where a server sends us.

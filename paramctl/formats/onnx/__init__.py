@@ -1,4 +1,4 @@
-"""ONNX models: the initializers of the graph, in the file or in one beside it.
+"""ONNX models: the initializers of the graph, in the file or in one beside or below it.
 
 The nodes are passed by, whatever they hold. Source: onnx/onnx.proto of ONNX 1.23.
 """
@@ -27,7 +27,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
 
     Raises:
         MalformedError: it breaks a rule of the format.
-        UnsafeError: the values are said to be in a file that does not stand beside it.
+        UnsafeError: the values are said to be in a file that is neither beside it nor below it.
         LimitError: its texts are longer than the options allow.
     """
     reader = Reader(source, options.max_header_bytes)

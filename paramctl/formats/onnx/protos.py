@@ -75,7 +75,7 @@ def read_proto(reader: Reader, field: Field) -> Proto:
 
     Raises:
         MalformedError: it breaks a rule of the format, or says a thing twice.
-        UnsafeError: its values are in a file that does not stand beside the model.
+        UnsafeError: its values are in a file that is neither beside the model nor below it.
     """
     sizes: list[int] = []
     data: list[Field] = []
@@ -144,8 +144,8 @@ def _read_place(name: str, external: dict[str, str]) -> Place:
     file = external.get("location", "")
     if not file:
         raise MalformedError(f"'{name}' has its values in another file, and does not say in which")
-    if file in (".", "..") or any(mark in file for mark in ("/", "\\", "\0")):
-        raise UnsafeError(f"'{name}' is said to be in '{file}', not beside the model")
+    if {"", ".", ".."} & {*file.split("/")} or "\\" in file or "\0" in file:
+        raise UnsafeError(f"'{name}' is said to be in '{file}', not beside the model or below it")
     length = _number(name, external["length"]) if "length" in external else None
     return Place(file, _number(name, external.get("offset", "0")), length)
 
