@@ -130,3 +130,12 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=rf"needs {package}; pip install 'paramctl\[{scheme}\]'"):
         paramctl.open(f"{scheme}://bucket/x")
+
+
+def test_deepspeed_s_latest_leads_to_its_step(buckets: type[Buckets]) -> None:
+    folder = Path(__file__).parent / "files" / "deepspeed_zero3"
+    for path in filter(Path.is_file, folder.rglob("*")):
+        buckets.objects[f"b/run/{path.relative_to(folder)}"] = path.read_bytes()
+    model = paramctl.open("s3://b/run/latest")
+    assert list(model) == list(paramctl.open(folder))
+    assert not model.missing

@@ -1,6 +1,7 @@
 """Models on the Hugging Face Hub: a server on this machine answers as the Hub does."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,17 @@ def test_neither_token_nor_signature_is_told(hub: Hub, monkeypatch: pytest.Monke
     assert "500" in str(error.value)
     assert "s3cret" not in str(error.value)
     assert error.value.file == "hf://org/repo/model-00001-of-00002.safetensors"
+
+
+def test_a_folder_of_deepspeed_is_its_last_step(hub: Hub) -> None:
+    folder, server = Path(__file__).parent / "files" / "deepspeed_zero3", hub.server
+    names = [f"run/{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()]
+    told = {"sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+    answer = json.dumps(told).encode()
+    server.answers["/api/models/org/deep/revision/main"] = lambda h: h.say(200, {}, answer)
+    held = server.folder / "org" / "deep" / "resolve" / COMMIT
+    shutil.copytree(folder, held / "run")
+    model = paramctl.open("hf://org/deep/run")
+    assert model.file.startswith("hf://org/deep/run/global_step1/zero_pp_rank_0_")
+    assert list(model) == list(paramctl.open(folder))
+    assert not model.missing

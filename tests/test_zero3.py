@@ -7,6 +7,7 @@ deepspeed/runtime/zero/partition_parameters.py. What it writes is in `_common_ch
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from web_server import Server
 import paramctl
 from paramctl import arrays
 from paramctl.checkpoint import Entry, ReadOptions
-from paramctl.errors import FileError, LimitError, MalformedError
-from paramctl.formats import open_checkpoint
+from paramctl.errors import FileError, LimitError, MalformedError, ParamctlError, UnsafeError
+from paramctl.formats import joined, open_checkpoint
 from paramctl.slices import select
 from paramctl.sources import FileSource
 
@@ -190,6 +191,52 @@ def test_a_server_s_files_are_joined(server: Server, files: Files) -> None:
     write(server.folder, files)
     model = paramctl.open(f"{server.url}/{model_file(0)}")
     assert torch.equal(values(model["a.weight"]), STATE["a.weight"])
+
+
+def test_a_server_s_latest_leads_to_its_step(server: Server) -> None:
+    shutil.copytree(RANKS, server.folder / "a run")
+    model = paramctl.open(f"{server.url}/a%20run/latest")
+    assert set(model) == set(JOINED)
+    for name, tensor in JOINED.items():
+        assert_same_tensor(model[name], tensor)
+
+
+@pytest.mark.parametrize(
+    ("latest", "error", "what"),
+    [
+        ("gone", MalformedError, "names the step 'gone', and no model is found in it"),
+        ("two", MalformedError, "several models: .*two/mp_rank_00_.*two/mp_rank_01_.*; name one"),
+        ("..", UnsafeError, "names '..', which is no folder beside it"),
+        ("a/b", UnsafeError, "names 'a/b', which is no folder beside it"),
+        ("", UnsafeError, "names '', which is no folder beside it"),
+        ("x" * 256, MalformedError, "latest: "),
+    ],
+)
+def test_a_server_s_latest_names_a_folder_beside_it(
+    latest: str, error: type[ParamctlError], what: str, server: Server
+) -> None:
+    (server.folder / "two").mkdir()
+    for rank in (0, 1):
+        torch.save(STATE, server.folder / "two" / f"mp_rank_0{rank}_model_states.pt")
+    (server.folder / "latest").write_text(latest)
+    with pytest.raises(error, match=what):
+        paramctl.open(f"{server.url}/latest")
+
+
+def test_a_server_s_model_may_be_called_latest(server: Server) -> None:
+    torch.save(STATE, server.folder / "latest")
+    assert list(paramctl.open(f"{server.url}/latest")) == list(STATE)
+
+
+def test_few_files_are_open_at_a_time(
+    tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "MAX_OPEN", 2)
+    model = paramctl.open(write(tmp_path, files))
+    before = len(os.listdir("/dev/fd"))
+    arrays.read(model["a.weight"])
+    arrays.read(model["b.weight"])
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_what_is_not_asked_for_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

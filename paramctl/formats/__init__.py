@@ -41,10 +41,13 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
 
 
 def _open_url(url: str) -> Source:
-    from paramctl.formats.folders import choose_model_file  # noqa: PLC0415 (rarely needed)
+    from paramctl.formats.folders import (  # noqa: PLC0415 (rarely needed)
+        choose_model_file,
+        open_latest,
+    )
     from paramctl.remote.opening import open_url  # noqa: PLC0415 (the same)
 
-    return open_url(url, choose_model_file)
+    return open_latest(open_url(url, choose_model_file))
 
 
 def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoint:

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from paramctl.errors import FileError, MalformedError, UnsafeError
-from paramctl.sources import FileSource
+from paramctl.sources import FileSource, Source
 
 CONFIG = "config.json"
 LATEST = "latest"  # DeepSpeed's: names the folder of the last step
 MAX_NAME = 255  # bytes of a folder's name
+STEP_LAYOUTS = ("mp_rank_*_model_states.pt", "zero_pp_rank_0_mp_rank_*_model_states.pt")
 LAYOUTS = (
     ("model.safetensors.index.json",),
     ("model.safetensors",),
     ("pytorch_model.bin.index.json",),
     ("pytorch_model.bin",),
-    ("mp_rank_*_model_states.pt",),
-    ("zero_pp_rank_0_mp_rank_*_model_states.pt",),
+    *((layout,) for layout in STEP_LAYOUTS),
     (LATEST,),
     (".metadata",),
     ("*.index.json",),
@@ -62,13 +62,39 @@ def _list(folder: str) -> list[str]:
 
 def _find_step(folder: str) -> str:
     """Return the folder of the step that DeepSpeed wrote last."""
-    path = os.path.join(folder, LATEST)
-    source = FileSource(path)
-    step = source.read(0, min(source.size, MAX_NAME + 1)).decode("utf-8", "replace").strip()
+    source = FileSource(os.path.join(folder, LATEST))
+    step = _read_step(source)
     source.release()
-    if step in ("", ".", "..") or any(mark in step for mark in ("/", "\\", "\0")):
-        raise UnsafeError(f"names '{step}', which is no folder beside it", file=path)
     return os.path.join(folder, step)
+
+
+def _read_step(latest: Source) -> str:
+    step = latest.read(0, min(latest.size, MAX_NAME + 1)).decode("utf-8", "replace").strip()
+    if step in ("", ".", "..") or any(mark in step for mark in ("/", "\\", "\0")):
+        raise UnsafeError(f"names '{step}', which is no folder beside it", file=latest.name)
+    return step
+
+
+def open_latest(source: Source) -> Source:
+    """Return the model of the step that `source` names, if it is DeepSpeed's `latest`.
+
+    Servers do not list folders: the model's file is asked for by the names that it may have.
+
+    Raises:
+        UnsafeError: it names no folder beside it.
+        MalformedError: there is no model, or that of more than one model-parallel rank.
+    """
+    if source.name.rpartition("/")[2] != LATEST or source.size > MAX_NAME:
+        return source
+    step = _read_step(source)
+    for layout in STEP_LAYOUTS:
+        found = [source.beside(f"{step}/{layout.replace('*', rank)}") for rank in ("00", "01")]
+        models = list(filter(None, found))
+        if len(models) > 1:
+            raise _several([model.name for model in models], source.name)
+        if models:
+            return models[0]
+    raise MalformedError(f"names the step '{step}', and no model is found in it", file=source.name)
 
 
 def choose_model_file(listed: Iterable[str], folder: str) -> str:
@@ -85,9 +111,13 @@ def choose_model_file(listed: Iterable[str], folder: str) -> str:
     if not models:
         raise MalformedError("a folder without a model", file=folder, hint="name the file itself")
     if len(models) > 1:
-        few = ", ".join(models[:5])
-        raise MalformedError(f"a folder with several models: {few}", file=folder, hint="name one")
+        raise _several(models, folder)
     return models[0]
+
+
+def _several(models: list[str], folder: str) -> MalformedError:
+    few = ", ".join(models[:5])
+    return MalformedError(f"a folder with several models: {few}", file=folder, hint="name one")
 
 
 def _is_one_of(name: str, patterns: tuple[str, ...]) -> bool:

@@ -7,6 +7,8 @@ from itertools import accumulate
 from paramctl.checkpoint import Storage
 from paramctl.sources import Derived, Source
 
+MAX_OPEN = 256  # files: of more, each is closed again when a piece of it has been read
+
 
 class Joined(Derived):
     """The bytes of `pieces` one behind the other."""
@@ -25,6 +27,8 @@ class Joined(Derived):
             within = offset - (self._ends[place] - nbytes)
             count = min(length, nbytes - within)
             data.append(source.read(start + within, count))
+            if len(self.bases) > MAX_OPEN:
+                source.release()
             offset, length = offset + count, length - count
         return b"".join(data)
 
