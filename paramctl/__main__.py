@@ -15,12 +15,17 @@ def main() -> int:
         from paramctl.cli.app import run  # noqa: PLC0415 (so that Ctrl-C while importing is quiet)
 
         return run(sys.argv[1:])
-    except (KeyboardInterrupt, Interruption) as end:
+    except KeyboardInterrupt:
         from signal import SIGINT  # noqa: PLC0415 (only for the end)
 
-        from paramctl.cli.environment import die_of_signal  # noqa: PLC0415
+        number: int = SIGINT
+    except Interruption as end:
+        number = end.number
+    # The error is gone here, and with it what its frames held: a draft whose context was about to
+    # be entered or left is discarded.
+    from paramctl.cli.environment import die_of_signal  # noqa: PLC0415 (only for the end)
 
-        die_of_signal(end.number if isinstance(end, Interruption) else SIGINT)
+    return die_of_signal(number)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,29 @@ def test_values_that_are_too_large_are_counted_once(name: str) -> None:
         assert count_overflows(changed) == {"w": 2}
 
 
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_value_that_is_too_large_is_found_among_small_ones(name: str) -> None:
+    fits, beyond = LIMITS[name]
+    for value, count in [(fits, 0), (-fits, 0), (beyond, 1), (-beyond, 1)]:
+        values = torch.tensor([0.0, value, 1.0], dtype=torch.float64)
+        changed = cast(model(w=values), BY_NAME[name])
+        stored(changed["w"])
+        assert count_overflows(changed).get("w", 0) == count
+
+
+@pytest.mark.parametrize(("old", "new"), list(permutations(sorted(FLOATING), 2)))
+def test_values_are_too_large_where_torch_makes_no_number_of_them(old: str, new: str) -> None:
+    values = every_code(BY_NAME[old])
+    values = values[values.double().isfinite()]
+    if new == "float8_e4m3fn":  # torch makes its largest of them
+        lost = values.double().abs() > LIMITS[new][0]
+    else:
+        lost = ~values.to(getattr(torch, new)).double().isfinite()
+    changed = cast(model(w=values), BY_NAME[new])
+    stored(changed["w"])
+    assert count_overflows(changed).get("w", 0) == lost.count_nonzero()
+
+
 def test_a_wider_type_overflows_nowhere() -> None:
     changed = cast(model(w=torch.tensor([3e38, np.inf])), BY_NAME["float64"])
     stored(changed["w"])

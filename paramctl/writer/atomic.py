@@ -100,9 +100,10 @@ class Draft(Target):
         with self._idle:
             if self._descriptor == NONE:
                 raise FileError("the draft is closed", file=self._path)
+            descriptor = self._descriptor
             self._writers += 1
         try:
-            yield self._descriptor
+            yield descriptor
         finally:
             with self._idle:
                 self._writers -= 1
