@@ -7,6 +7,7 @@ torch/distributed/checkpoint/filesystem.py of torch 2.13.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import count
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from paramctl.formats.pickles import Dict, Global, Object
 from paramctl.writer import metadata
 from paramctl.writer.contents import choose
 from paramctl.writer.layout import Files, Layout, Part, Plan
-from paramctl.writer.objects import Pairs, pickle_value
+from paramctl.writer.objects import Pairs, Repeated, pickle_value
 from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import pickle_tensor
 from paramctl.writer.torch_zip import in_torch, lay_out
@@ -79,7 +80,7 @@ class _Archives:
 
     def __iter__(self) -> Iterator[Part]:
         for entry in self._entries:
-            yield from lay_out(pickle_tensor(entry), [entry]).parts
+            yield from lay_out(pickle_tensor(entry.dtype, entry.shape), [entry]).parts
 
     def place(self, file: str) -> dict[str, Saved]:
         """Return where in a file the archives will be: a size depends on those of two members."""
@@ -87,7 +88,7 @@ class _Archives:
         sizes: dict[tuple[int, int], int] = {}
         position = 0
         for entry in self._entries:
-            pickle = pickle_tensor(entry)
+            pickle = pickle_tensor(entry.dtype, entry.shape)
             members = len(pickle), entry.nbytes
             if members not in sizes:
                 sizes[members] = lay_out(pickle, [entry]).nbytes
@@ -99,32 +100,42 @@ class _Archives:
 def _describe(named: dict[str, Saved]) -> bytes:
     """Return the pickle of what torch calls the metadata."""
     items = [*named.items()]
+    describe = cache(lambda dtype, shape: Repeated(_tensor(dtype, shape)))
+    corner = cache(lambda dimensions: Repeated(_size((0,) * dimensions)))
+
+    def tensor(item: tuple[str, Saved]) -> tuple[str, Repeated]:
+        name, saved = item
+        return name, describe(saved.entry.dtype.name, saved.entry.shape)
+
+    def place(item: tuple[str, Saved]) -> tuple[Object, Object]:
+        name, saved = item
+        return _index(name, corner(len(saved.entry.shape))), _place(saved)
+
     state = {
-        "state_dict_metadata": Pairs(items, lambda item: (item[0], _tensor(item[1].entry))),
+        "state_dict_metadata": Pairs(items, tensor),
         "planner_data": Pairs(items, lambda item: (item[0], (item[0],))),
-        "storage_data": Pairs(items, lambda item: (_index(*item), _place(item[1]))),
+        "storage_data": Pairs(items, place),
         "storage_meta": None,
         "version": VERSION,
     }
     return pickle_value(_made("metadata.Metadata", state))
 
 
-def _tensor(entry: Entry) -> Object:
+def _tensor(dtype: str, shape: tuple[int, ...]) -> Object:
     """Describe a tensor in one piece."""
-    chunk = {"offsets": _size((0,) * len(entry.shape)), "sizes": _size(entry.shape)}
+    chunk = {"offsets": _size((0,) * len(shape)), "sizes": _size(shape)}
     layout = _called("torch.serialization", "_get_layout", "torch.strided")
     order = _called(f"{ROOM}.metadata", "_MEM_FORMAT_ENCODING", 0)
-    properties = (Global("torch", entry.dtype.name), layout, False, order, False)
+    properties = (Global("torch", dtype), layout, False, order, False)
     state = {
         "properties": _made("metadata.TensorProperties", properties),
-        "size": _size(entry.shape),
+        "size": _size(shape),
         "chunks": [_made("metadata.ChunkStorageMetadata", chunk)],
     }
     return _made("metadata.TensorStorageMetadata", state)
 
 
-def _index(name: str, saved: Saved) -> Object:
-    offset = _size((0,) * len(saved.entry.shape))
+def _index(name: str, offset: Repeated) -> Object:
     return _made("metadata.MetadataIndex", {"fqn": name, "index": 0, "offset": offset})
 
 

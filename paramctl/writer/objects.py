@@ -16,11 +16,22 @@ class Pairs(NamedTuple):
     make: Callable[[Any], tuple[object, object]]
 
 
+class Repeated:
+    """A value that comes again and again in one pickle; `opcodes` are what makes it there."""
+
+    __slots__ = ("opcodes", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self.opcodes = b""
+
+
 def pickle_value(value: object) -> bytes:
     """Return the pickle of a value.
 
     It is a text, a number of 0 or more, None, a truth value, a list, a tuple, Pairs, a Dict, a
-    Global or an Object: one with a state is made from its class, another a function returns.
+    Global, an Object or a Repeated one of them: an Object with a state is made from its class,
+    another a function returns.
     """
     pickler = _Pickler()
     pickler.save(value)
@@ -34,14 +45,18 @@ class _Pickler(Pickler):
         elif isinstance(value, int):
             self.data += integer(value)
         elif isinstance(value, str):
-            self.once(text(value), "text", value)
+            self.once(text(value))
         elif isinstance(value, Global):
             self.name(value.module, value.name)
         elif isinstance(value, Pairs):
             make = value.make
-            self.dictionary(value.items, lambda item: self._all(make(item)))
+            self.data += b"}"
+            self.items(value.items, lambda item: self._all(make(item)))
         elif isinstance(value, Dict):
-            self.dictionary(value.pairs, self._all)
+            self.data += b"}"
+            self.items(value.pairs, self._all)
+        elif isinstance(value, Repeated):
+            self._repeat(value)
         elif isinstance(value, Object):
             self._object(value)
         elif isinstance(value, (list, tuple)):
@@ -52,6 +67,15 @@ class _Pickler(Pickler):
     def _all(self, values: Sequence[object]) -> None:
         for value in values:
             self.save(value)
+
+    def _repeat(self, repeated: Repeated) -> None:
+        if not repeated.opcodes:
+            start, known = len(self.data), self._count
+            self.save(repeated.value)
+            if self._count == known:  # else some of it has come for the first time
+                repeated.opcodes = bytes(self.data[start:])
+        else:
+            self.data += repeated.opcodes
 
     def _object(self, value: Object) -> None:
         self.save(value.function)

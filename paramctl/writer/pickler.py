@@ -4,9 +4,11 @@ Source: CPython's Lib/pickle.py.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 BATCH = 1000  # items that one opcode adds to a dictionary
+KEPT = 1 << 10  # opcodes of names and numbers, which come again
 SHORT_TUPLES = (b")", b"\x85", b"\x86", b"\x87")
 
 Item = TypeVar("Item")
@@ -17,12 +19,11 @@ class Pickler:
 
     def __init__(self) -> None:
         self.data = bytearray(b"\x80\x02")
-        self._places: dict[tuple[str, ...], int] = {}
+        self._places: dict[bytes, bytes] = {}  # what makes a value -> what leads to it
         self._count = 0  # of the memo's places, most of which nothing leads to
 
-    def dictionary(self, items: Sequence[Item], write: Callable[[Item], None]) -> None:
-        """Write a dictionary, each of whose items `write` writes."""
-        self.put(b"}")
+    def items(self, items: Sequence[Item], write: Callable[[Item], None]) -> None:
+        """Write the items of a dictionary, each of which `write` writes."""
         if len(items) == 1:
             write(items[0])
             self.data += b"s"
@@ -35,26 +36,23 @@ class Pickler:
 
     def name(self, module: str, name: str) -> None:
         """Write a class or function by its name."""
-        self.once(f"c{module}\n{name}\n".encode(), module, name)
+        self.once(_name(module, name))
 
-    def integers(self, numbers: Sequence[int]) -> None:
+    def integers(self, numbers: tuple[int, ...]) -> None:
         """Write a tuple; the empty one is not in the memo."""
-        self.data += b"(" if len(numbers) >= len(SHORT_TUPLES) else b""
-        self.data += b"".join(map(integer, numbers))
-        end = SHORT_TUPLES[len(numbers)] if len(numbers) < len(SHORT_TUPLES) else b"t"
         if numbers:
-            self.put(end)
+            self.put(_integers(numbers))
         else:
-            self.data += end
+            self.data += SHORT_TUPLES[0]
 
-    def once(self, opcodes: bytes, *what: str) -> None:
+    def once(self, opcodes: bytes) -> None:
         """Write something for the first time, or lead to where it is in the memo."""
-        place = self._places.get(what)
-        if place is None:
-            self._places[what] = self._count
+        known = self._places.get(opcodes)
+        if known is None:
+            self._places[opcodes] = _indexed(b"hj", self._count)
             self.put(opcodes)
         else:
-            self.data += _indexed(b"hj", place)
+            self.data += known
 
     def put(self, opcodes: bytes) -> None:
         """Write what makes a value, and put it into the memo."""
@@ -64,8 +62,23 @@ class Pickler:
 
 def _indexed(opcodes: bytes, place: int) -> bytes:
     """Return the shorter of two opcodes that can name a place in the memo."""
-    short, long = opcodes
-    return bytes((short, place)) if place < 1 << 8 else bytes((long,)) + place.to_bytes(4, "little")
+    if place < 1 << 8:
+        return opcodes[:1] + place.to_bytes(1, "little")
+    return opcodes[1:] + place.to_bytes(4, "little")
+
+
+@lru_cache(KEPT)
+def _name(module: str, name: str) -> bytes:
+    return f"c{module}\n{name}\n".encode()
+
+
+@lru_cache(KEPT)
+def _integers(numbers: tuple[int, ...]) -> bytes:
+    """Return the opcodes of a tuple of numbers, one at least."""
+    opcodes = b"".join(map(integer, numbers))
+    if len(numbers) < len(SHORT_TUPLES):
+        return opcodes + SHORT_TUPLES[len(numbers)]
+    return b"(" + opcodes + b"t"
 
 
 def text(value: str) -> bytes:
@@ -74,6 +87,7 @@ def text(value: str) -> bytes:
     return b"X" + len(encoded).to_bytes(4, "little") + encoded
 
 
+@lru_cache(KEPT)
 def integer(number: int) -> bytes:
     """Return the shortest opcode that holds a number of 0 or more."""
     for opcode, nbytes, bits in ((b"K", 1, 8), (b"M", 2, 16), (b"J", 4, 31)):

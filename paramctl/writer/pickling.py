@@ -4,13 +4,16 @@ Source: torch/_tensor.py, `_reduce_ex_internal`; torch/serialization.py, `persis
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from paramctl.checkpoint import Entry
+from paramctl.dtypes import DType
 from paramctl.formats.torch.storages import STORAGE_DTYPES
 from paramctl.slices import row_major
-from paramctl.writer.pickler import Pickler, integer, text
+from paramctl.writer.pickler import KEPT, Pickler, integer, text
 
+STORAGE, CPU = text("storage"), text("cpu")
 STORAGES = {dtype: name for name, dtype in reversed(STORAGE_DTYPES.items())}
 
 
@@ -25,14 +28,16 @@ class Item(NamedTuple):
 def pickle_state(items: Sequence[Item]) -> bytes:
     """Return the pickle of a dictionary of contiguous tensors; those of one key are tied."""
     pickler = _Pickler()
-    pickler.dictionary(items, pickler.item)
+    pickler.put(b"}")
+    pickler.items(items, pickler.item)
     return bytes(pickler.data + b".")
 
 
-def pickle_tensor(entry: Entry) -> bytes:
+@lru_cache(KEPT)
+def pickle_tensor(dtype: DType, shape: tuple[int, ...]) -> bytes:
     """Return the pickle of a contiguous tensor alone, whose storage has the key 0."""
     pickler = _Pickler()
-    pickler.tensor(entry, "0")
+    pickler.tensor(Entry("", dtype, shape, None), "0")
     return bytes(pickler.data + b".")
 
 
@@ -68,10 +73,10 @@ class _Pickler(Pickler):
     def _storage(self, cls: tuple[str, str], key: str, numel: int) -> None:
         """Write the persistent id of a storage."""
         self.data += b"("
-        self.once(text("storage"), "storage")
+        self.once(STORAGE)
         self.name(*cls)
-        self.once(text(key), "key", key)
-        self.once(text("cpu"), "cpu")
+        self.once(text(key))
+        self.once(CPU)
         self.data += integer(numel)
         self.put(b"t")
         self.data += b"Q"
