@@ -6,6 +6,7 @@ pytorch, caffe2/serialize/inline_container.cc.
 """
 
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 from zlib import crc32
 
@@ -36,6 +37,8 @@ class Record(NamedTuple):
     @property
     def extra(self) -> bytes:
         """The 64-bit extra field, empty where all numbers have 32 bits."""
+        if max(self.size, self.header) < zips.WIDE:
+            return b""
         sizes = (self.size, self.size, self.header)
         return _zip64(*(number for number in sizes if number >= zips.WIDE))
 
@@ -51,18 +54,25 @@ class Record(NamedTuple):
     def encode(self) -> bytes:
         """Return the member's entry in the directory."""
         size, header = min(self.size, zips.WIDE), min(self.header, zips.WIDE)
-        lengths = (len(self.name), len(self.extra), 0, 0)
+        extra = self.extra
+        lengths = (len(self.name), len(extra), 0, 0)
         numbers = (FLAGS, zips.STORED, self.checksum.value, size, size, *lengths, 0, header)
-        return zips.CENTRAL.pack(b"PK\1\2", *numbers) + self.name + self.extra
+        return zips.CENTRAL.pack(b"PK\1\2", *numbers) + self.name + extra
 
 
 class Archive:
     """An archive in the making: members are added in order, then it is laid out."""
 
-    def __init__(self) -> None:
-        self._parts: list[Part] = []
-        self._records: list[Record] = []
-        self._position = 0
+    def __init__(
+        self, parts: Iterable[Part] = (), records: Iterable[Record] = (), position: int = 0
+    ) -> None:
+        self._parts = [*parts]
+        self._records = [*records]
+        self._position = position
+
+    def copy(self) -> "Archive":
+        """Return another that holds the same members so far."""
+        return Archive(self._parts, self._records, self._position)
 
     def add(self, name: str, head: bytes, entry: Entry | None = None) -> None:
         """Add a member that holds `head`, and behind it the values of an entry.
@@ -120,8 +130,6 @@ def _stored(entry: Entry, head: bytes, checksum: Checksum) -> Stored:
 
 def _zip64(*numbers: int) -> bytes:
     """Return the extra field of the numbers that have more than 32 bits."""
-    if not numbers:
-        return b""
     return zips.FIELD.pack(zips.ZIP64, 8 * len(numbers)) + struct.pack(
         f"<{len(numbers)}Q", *numbers
     )

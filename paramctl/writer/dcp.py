@@ -7,19 +7,21 @@ torch/distributed/checkpoint/filesystem.py of torch 2.13.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.dtypes import DType
 from paramctl.formats.pickles import Dict, Global, Object
 from paramctl.writer import metadata
+from paramctl.writer.archive import Archive
 from paramctl.writer.contents import choose
 from paramctl.writer.layout import Files, Layout, Part, Plan
 from paramctl.writer.objects import Pairs, Repeated, pickle_value
 from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import pickle_tensor
-from paramctl.writer.torch_zip import in_torch, lay_out
+from paramctl.writer.torch_zip import begin, in_torch, lay_out
 
 METADATA = ".metadata"
 PATTERN = re.compile(r"\.metadata|__\d+_\d+\.distcp")
@@ -80,7 +82,7 @@ class _Archives:
 
     def __iter__(self) -> Iterator[Part]:
         for entry in self._entries:
-            yield from lay_out(pickle_tensor(entry.dtype, entry.shape), [entry]).parts
+            yield from self._lay_out(entry).parts
 
     def place(self, file: str) -> dict[str, Saved]:
         """Return where in a file the archives will be: a size depends on those of two members."""
@@ -88,13 +90,20 @@ class _Archives:
         sizes: dict[tuple[int, int], int] = {}
         position = 0
         for entry in self._entries:
-            pickle = pickle_tensor(entry.dtype, entry.shape)
-            members = len(pickle), entry.nbytes
+            members = len(pickle_tensor(entry.dtype, entry.shape)), entry.nbytes
             if members not in sizes:
-                sizes[members] = lay_out(pickle, [entry]).nbytes
+                sizes[members] = self._lay_out(entry).nbytes
             saved[entry.name] = Saved(entry, file, position, sizes[members])
             position += sizes[members]
         return saved
+
+    def _lay_out(self, entry: Entry) -> Layout:
+        return lay_out(_begin(entry.dtype, entry.shape).copy(), [entry])
+
+
+@lru_cache
+def _begin(dtype: DType, shape: tuple[int, ...]) -> Archive:
+    return begin(pickle_tensor(dtype, shape))
 
 
 def _describe(named: dict[str, Saved]) -> bytes:

@@ -34,12 +34,12 @@ def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
     keys = {name: str(place) for place, name in enumerate(stored)}
     owners = {name: contents.aliases.get(name, name) for name in checkpoint}
     items = [Item(name, stored[owner], keys[owner]) for name, owner in owners.items()]
-    layout = lay_out(pickle_state(items), stored.values())
+    layout = lay_out(begin(pickle_state(items)), stored.values())
     return Plan(layout, contents.notes + metadata.note_lost(checkpoint, "a state dict"))
 
 
-def lay_out(pickle: bytes, stored: Iterable[Entry]) -> Layout:
-    """Return the archive of a pickle, in which the keys of the storages are 0, 1, 2, ..."""
+def begin(pickle: bytes) -> Archive:
+    """Return what stands before the storages in the archive of a pickle."""
     archive = Archive()
     for name, data in (
         ("data.pkl", pickle),
@@ -48,6 +48,11 @@ def lay_out(pickle: bytes, stored: Iterable[Entry]) -> Layout:
         ("byteorder", b"little"),
     ):
         archive.add(ROOT + name, data)
+    return archive
+
+
+def lay_out(archive: Archive, stored: Iterable[Entry]) -> Layout:
+    """Return an archive that has begun, with the storages, whose keys are 0, 1, 2, ..."""
     for key, entry in enumerate(stored):
         archive.add(f"{ROOT}data/{key}", b"", entry)
     archive.add(f"{ROOT}version", b"3\n")
