@@ -12,17 +12,19 @@ import torch
 from forks import Forks
 from hypothesis import given
 from hypothesis import strategies as st
-from program import paramctl
+from program import paramctl, run_on_terminal
+from rich.cells import cell_len
 from rich.console import Console
 from safetensors.torch import save_file
 from safetensors_rows import F32, header, one, tensor
 
 from paramctl import open as open_model
 from paramctl.layers import natural_key
+from paramctl.views.clipping import clip, cut
 from paramctl.views.escaping import escape
 from paramctl.views.metadata import read_metadata, text_metadata
 from paramctl.views.rows import Row, make_rows, total
-from paramctl.views.separators import ASCII_SEPARATOR
+from paramctl.views.separators import ASCII_ELLIPSIS, ASCII_SEPARATOR, UNICODE_ELLIPSIS
 from paramctl.views.summary import header_line
 from paramctl.views.tree import Line, flat_lines
 from paramctl.views.tree_table import print_lines
@@ -295,3 +297,45 @@ def test_a_slice_of_a_big_tensor_is_stored_with_all_of_it(tmp_path: Path) -> Non
     torch.save({"slice": torch.zeros(1000, 1000)[:2, :2]}, tmp_path / "m.pt")
     run = paramctl("ls", tmp_path / "m.pt", "--format", "tree")
     assert run.out.endswith("4.00 MB stored (16 B as shaped)\n")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30),
+    st.integers(1, 20),
+    st.sampled_from([UNICODE_ELLIPSIS, ASCII_ELLIPSIS]),
+)
+def test_what_is_shortened_fits_and_begins_as_before(text: str, width: int, ellipsis: str) -> None:
+    for shorten in (cut, clip):
+        short = shorten(text, width, ellipsis)
+        assert cell_len(short) <= width
+        assert (short == text) == (cell_len(text) <= width)
+        assert text[:1].startswith(short[: width > 2 * len(ellipsis)]) or cell_len(text[:1]) > 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["ls", "a"],
+        ["diff", "a", "b"],
+        ["check", "a"],
+        ["plot", "a", "x.0.{}"],
+        ["plot", "a", "x.0.{}", "--kind", "heat"],
+        ["rename", "a", "s/x/y/"],
+        ["probe", "net.yaml", "--seed", "0"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_left_out_is_told_where_there_is_no_unicode(
+    call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "long" * 30
+    state = {f"x.{i}.{long}": torch.full((1 + i, 2), torch.nan) for i in range(4)}
+    save_file(state, tmp_path / "a", {"note": long})
+    save_file({name: torch.zeros_like(each) for name, each in state.items()}, tmp_path / "b")
+    (tmp_path / "net.yaml").write_text(f"layers:\n  - {long}: {{Linear: [2, 3]}}\n")
+    monkeypatch.chdir(tmp_path)
+    arguments = [each.format(long) for each in call]
+    shown = run_on_terminal(*arguments, columns=60, PYTHONIOENCODING="ascii", NO_COLOR="1")
+    assert "..." in shown
+    assert shown.isascii()
+    assert "\\u2026" not in shown

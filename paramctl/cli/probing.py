@@ -98,10 +98,12 @@ class Session:
     def _show_tables(self, found: Probe) -> None:
         from rich.segment import Segments  # noqa: PLC0415 (only for people)
 
+        from paramctl.views.clipping import ellipsis_of  # noqa: PLC0415 (loads rich)
         from paramctl.views.probe_tables import layer_lines, parameter_lines  # noqa: PLC0415
 
-        console, width = self._environment.console(), self._environment.width
-        for lines in (layer_lines(found, width), parameter_lines(found, width)):
+        console = self._environment.console()
+        place = self._environment.width, ellipsis_of(console)
+        for lines in (layer_lines(found, *place), parameter_lines(found, *place)):
             console.print(Segments(chain.from_iterable(lines)), soft_wrap=True, end="")
             self._environment.write("\n")
 
@@ -116,15 +118,17 @@ class Session:
         from rich.live import Live  # noqa: PLC0415 (only for people)
         from rich.segment import Segments  # noqa: PLC0415 (the same)
 
+        from paramctl.views.clipping import ellipsis_of  # noqa: PLC0415 (the same)
         from paramctl.views.probe_tables import step_lines  # noqa: PLC0415 (the same)
 
         environment, so_far = self._environment, list[Step]()
+        console = environment.console()
+        bars, ellipsis = environment.bars, ellipsis_of(console)
 
         def view() -> Segments:
-            lines = step_lines(so_far, count, environment.bars, environment.width)
+            lines = step_lines(so_far, count, bars, environment.width, ellipsis)
             return Segments(chain.from_iterable(lines) if so_far else [])
 
-        console = environment.console()
         if environment.out_is_terminal:
             with Live(console=console, get_renderable=view):
                 so_far.extend(steps)

@@ -27,22 +27,22 @@ class _Scale(NamedTuple):
     right: str
 
 
-def title(plot: Plot, width: int) -> Text:
+def title(plot: Plot, width: int, ellipsis: str) -> Text:
     """Return the line above a plot: its name and its type."""
     room = max(width - len(plot.type) - 2, MIN_NAME)
-    line = Text.assemble((clip(plot.name, room) or "''", "bold"), f"  {plot.type}")
-    return Text(cut(line.plain, width), spans=line.spans)
+    line = Text.assemble((clip(plot.name, room, ellipsis) or "''", "bold"), f"  {plot.type}")
+    return Text(cut(line.plain, width, ellipsis), spans=line.spans)
 
 
 def chart_lines(plot: Plot, width: int, strokes: Strokes) -> Iterator[Text]:
     """Yield the lines of a histogram or a spectrum, of at most `width` cells."""
-    yield title(plot, width)
+    yield title(plot, width, strokes.ellipsis)
     numbers, scale = _read(plot)
     margin = len(scale.top) + len(strokes.axis)
     columns = [_fit(each, width - margin) for each in numbers]
     most = max((float(each.max()) for each in columns if each.size), default=0.0)
     for facts, heights, color in zip(plot.facts, columns, COLORS, strict=False):
-        yield Text(cut(facts, width), "dim")
+        yield Text(cut(facts, width, strokes.ellipsis), "dim")
         if heights.size:
             label = scale.top + strokes.axis
             for bars in _draw(heights / (most or 1.0), strokes.parts):
@@ -52,7 +52,8 @@ def chart_lines(plot: Plot, width: int, strokes: Strokes) -> Iterator[Text]:
     if length:
         yield Text(f"{'0':>{len(scale.top)}}{strokes.corner}{strokes.line * length}")
         right = max(length - len(scale.left), len(scale.right) + 1)
-        yield Text(cut(" " * margin + f"{scale.left}{scale.right:>{right}}", width))
+        ends = " " * margin + f"{scale.left}{scale.right:>{right}}"
+        yield Text(cut(ends, width, strokes.ellipsis))
 
 
 def _read(plot: Plot) -> tuple[Sequence[Array], _Scale]:

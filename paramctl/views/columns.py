@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from paramctl.views.clipping import clip, cut
+from paramctl.views.clipping import clip, cut, ellipsis_of
+from paramctl.views.separators import UNICODE_ELLIPSIS
 
 MIN_LABEL = 24  # cells; narrower, and columns are left out
 GAP = "  "
@@ -29,7 +30,7 @@ class Column(NamedTuple):
     rank: int
     right: bool = False
     least: int = 0
-    shorten: Callable[[str, int], str] = clip
+    shorten: Callable[[str, int, str], str] = clip
 
 
 class Row(NamedTuple):
@@ -50,13 +51,17 @@ def print_rows(
     console: Console, rows: Sequence[Row], columns: Mapping[str, Column], width: int | None
 ) -> None:
     """Print rows and their headings, at most `width` cells wide; None for as wide as they are."""
-    lines = lay_out(rows, columns, width)
+    lines = lay_out(rows, columns, width, ellipsis=ellipsis_of(console))
     while batch := list(chain.from_iterable(islice(lines, BATCH))):
         console.print(Segments(batch), soft_wrap=True, end="")
 
 
 def lay_out(
-    rows: Sequence[Row], columns: Mapping[str, Column], width: int | None, label: str = ""
+    rows: Sequence[Row],
+    columns: Mapping[str, Column],
+    width: int | None,
+    label: str = "",
+    ellipsis: str = UNICODE_ELLIPSIS,
 ) -> Iterator[list[Segment]]:
     """Yield the lines; the first one is of the headings, if there is any, `label` among them."""
     if not rows:
@@ -66,11 +71,13 @@ def lay_out(
     if width is not None:
         label_width = _fit(widths, label_width, width, columns)
     if label or any(columns[name].heading for name in widths):
-        yield list(_header(clip(label, label_width).ljust(label_width), widths, columns))
+        heading = clip(label, label_width, ellipsis).ljust(label_width)
+        yield list(_header(heading, widths, columns))
     for row in rows:
-        yield list(_segments(row, widths, label_width, columns))
+        yield list(_segments(row, widths, label_width, columns, ellipsis))
         for text in row.below:
-            yield [Segment(text if width is None else cut(text, width), DIM), Segment.line()]
+            shown = text if width is None else cut(text, width, ellipsis)
+            yield [Segment(shown, DIM), Segment.line()]
 
 
 def _column_widths(rows: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, int]:
@@ -114,15 +121,19 @@ def _header(label: str, widths: dict[str, int], columns: Mapping[str, Column]) -
 
 
 def _segments(
-    row: Row, widths: dict[str, int], label_width: int, columns: Mapping[str, Column]
+    row: Row,
+    widths: dict[str, int],
+    label_width: int,
+    columns: Mapping[str, Column],
+    ellipsis: str,
 ) -> Iterator[Segment]:
     room = label_width - cell_len(row.guides)
     yield Segment(row.guides, DIM)
-    yield Segment(clip(row.label, room), row.style)
+    yield Segment(clip(row.label, room, ellipsis), row.style)
     padding = room - cell_len(row.label)
     for name, width in widths.items():
         column = columns[name]
-        text = column.shorten(row.cells.get(name, ""), width)
+        text = column.shorten(row.cells.get(name, ""), width, ellipsis)
         blank = width - cell_len(text)
         left, right = (blank, 0) if column.right else (0, blank)
         padding = max(padding, 0) + len(GAP) + left

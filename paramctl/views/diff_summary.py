@@ -8,7 +8,7 @@ from rich.segment import Segment, Segments
 
 from paramctl.diff.comparison import Change, Comparison
 from paramctl.diff.facts import ABSENT, Fact
-from paramctl.views.clipping import cut
+from paramctl.views.clipping import cut, ellipsis_of
 from paramctl.views.columns import DIM, PLAIN
 from paramctl.views.diff_table import MARKS
 from paramctl.views.diffs import value_text
@@ -21,7 +21,8 @@ def print_facts(
 ) -> None:
     """Print what differs in the metadata or in the classes of layers, a line each."""
     if facts:
-        lines = (segment for fact in facts for segment in _segments(fact, width, f" {arrow} "))
+        marks = f" {arrow} ", ellipsis_of(console)
+        lines = (segment for fact in facts for segment in _segments(fact, width, *marks))
         segments = Segments([Segment(f"{title}\n", DIM), *lines])
         console.print(segments, soft_wrap=True, end="")
 
@@ -38,14 +39,14 @@ def summary_lines(comparison: Comparison) -> Iterator[str]:
         yield f"{count_noun(len(comparison.classes), 'layer')} of another class"
 
 
-def _segments(fact: Fact, width: int | None, arrow: str) -> Iterator[Segment]:
+def _segments(fact: Fact, width: int | None, arrow: str, ellipsis: str) -> Iterator[Segment]:
     mark, style = MARKS[_change(fact)]
     sides = [escape(value_text(side)) for side in (fact.a, fact.b) if side is not ABSENT]
     key = f"{mark} {escape(fact.key)}: "
     if width is not None:
-        key = cut(key, width)
+        key = cut(key, width, ellipsis)
         room = max(0, width - cell_len(key) - len(arrow) * (len(sides) - 1))
-        sides = [cut(side, room // len(sides)) for side in sides]
+        sides = [cut(side, room // len(sides), ellipsis) for side in sides]
     yield Segment(key, style)
     yield Segment(arrow.join(sides) + "\n", PLAIN)
 

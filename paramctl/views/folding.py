@@ -84,7 +84,7 @@ class Folding:
             del groups[self.limit - 1 :]
             shown = sum(child.times for child in groups) // len(layers)
             rest = [layer.children[part] for layer in layers for part, _ in children[shown:]]
-            label = f"… {len(children) - shown:,} more"
+            label = f"{len(children) - shown:,} more"
             groups.append(Group(label, rest, len(layers), left_out=True))
         return groups
 

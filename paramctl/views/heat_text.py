@@ -27,8 +27,8 @@ def heat_lines(
     plot: Plot, heat: HeatMap, width: int, strokes: Strokes, *, use_color: bool
 ) -> Iterator[Text]:
     """Yield the lines of a heat map, of at most `width` characters."""
-    yield title(plot, width)
-    yield from (Text(cut(facts, width), "dim") for facts in plot.facts)
+    yield title(plot, width, strokes.ellipsis)
+    yield from (Text(cut(facts, width, strokes.ellipsis), "dim") for facts in plot.facts)
     if not heat.means.size:
         yield Text("no values", "dim")
         return

@@ -42,7 +42,7 @@ STEP = {
 Lines = Iterator[list[Segment]]
 
 
-def layer_lines(probe: Probe, width: int | None) -> Lines:
+def layer_lines(probe: Probe, width: int | None, ellipsis: str) -> Lines:
     """Yield the outputs of the layers, in the order of the calls."""
     rows = [
         Row(
@@ -60,16 +60,18 @@ def layer_lines(probe: Probe, width: int | None) -> Lines:
         )
         for output in probe.outputs
     ]
-    return lay_out(rows, LAYER, width, "layer")
+    return lay_out(rows, LAYER, width, "layer", ellipsis)
 
 
-def parameter_lines(probe: Probe, width: int | None) -> Lines:
+def parameter_lines(probe: Probe, width: int | None, ellipsis: str) -> Lines:
     """Yield a line for each parameter, below it its gradient, and where that comes from."""
     rows = [row for parameter in probe.parameters for row in _parameter_rows(parameter)]
-    return lay_out(rows, PARAMETER, width, "parameter")
+    return lay_out(rows, PARAMETER, width, "parameter", ellipsis)
 
 
-def step_lines(shown: Sequence[Step], steps: int, bars: str, width: int | None) -> Lines:
+def step_lines(
+    shown: Sequence[Step], steps: int, bars: str, width: int | None, ellipsis: str
+) -> Lines:
     """Yield the last step, and how loss and gradients moved until then."""
     last = shown[-1]
     losses = spark([step.loss for step in shown], bars)
@@ -88,7 +90,7 @@ def step_lines(shown: Sequence[Step], steps: int, bars: str, width: int | None) 
         )
         for place, move in enumerate(last.moves)
     ]
-    yield from lay_out(rows, STEP, width, "parameter")
+    yield from lay_out(rows, STEP, width, "parameter", ellipsis)
 
 
 def _parameter_rows(parameter: Parameter) -> Iterator[Row]:

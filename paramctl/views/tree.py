@@ -10,6 +10,7 @@ from paramctl.views.census import Census
 from paramctl.views.folded_ties import name_ties, relative_tie
 from paramctl.views.folding import Folding, Group
 from paramctl.views.rows import Row
+from paramctl.views.separators import ASCII_ELLIPSIS, UNICODE_ELLIPSIS
 from paramctl.views.sorting import SortKey
 
 MAX_LINES = 400  # of a tree that is cut to be looked through
@@ -34,16 +35,17 @@ class Line(NamedTuple):
 
 
 class Guides(NamedTuple):
-    """The strokes that a tree is drawn with."""
+    """The strokes that a tree is drawn with, and what stands for what is left out."""
 
     branch: str
     last: str
     pass_by: str
+    ellipsis: str
     blank: str = "   "
 
 
-UNICODE_GUIDES = Guides("├─ ", "└─ ", "│  ")
-ASCII_GUIDES = Guides("|- ", "`- ", "|  ")
+UNICODE_GUIDES = Guides("├─ ", "└─ ", "│  ", UNICODE_ELLIPSIS)
+ASCII_GUIDES = Guides("|- ", "`- ", "|  ", ASCII_ELLIPSIS)
 
 
 class TreeBuilder:
@@ -108,17 +110,28 @@ class TreeBuilder:
 
     def _line(self, guides: str, group: Group) -> Line:
         label, layers, times, left_out, folds = group
+        label = f"{self.guides.ellipsis} {label}" if left_out else label
         each = 1 if left_out else times // len(layers)
         rows = [] if left_out else [row for row in map(self.census.row, layers) if row]
         if rows:
             numel = _add_up([row.numel for row in rows], each)
             nbytes = _add_up([row.nbytes for row in rows], each)
             row = rows[0]._replace(tied=name_ties(self.census.rows, rows[0], folds))
-            return Line(guides, label, row, _shape(rows), row.type, times, numel, nbytes)
+            return Line(guides, label, row, self._shape(rows), row.type, times, numel, nbytes)
         sums = [self.census.sums[layer] for layer in layers]
         numel, nbytes = (sum(column) * each for column in zip(*sums, strict=True))
         layer_type = "" if left_out else self.census.types.get(layers[0].name, "")
         return Line(guides, label, None, "", layer_type, times, numel, nbytes)
+
+    def _shape(self, rows: Sequence[Row]) -> str:
+        """Write the shape of all of these rows, an ellipsis where they differ."""
+        shape = rows[0].shape
+        is_one = all(row.shape == shape for row in rows)
+        return _shape_text(shape) if is_one else self.guides.ellipsis
+
+
+def _shape_text(shape: tuple[int, ...] | None) -> str:
+    return "" if shape is None else str(list(shape))
 
 
 def _add_up(counts: Iterable[int | None], times: int) -> int | None:
@@ -127,15 +140,7 @@ def _add_up(counts: Iterable[int | None], times: int) -> int | None:
     return sum(known) * times if known else None
 
 
-def _shape(rows: Sequence[Row]) -> str:
-    """Write the shape of all of these rows, `…` where they differ."""
-    shape = rows[0].shape
-    if any(row.shape != shape for row in rows):
-        return "…"
-    return "" if shape is None else str(list(shape))
-
-
 def flat_lines(rows: Iterable[Row]) -> Iterator[Line]:
     """Yield a line for each row, labelled with its whole name."""
     for row in rows:
-        yield Line("", row.name, row, _shape([row]), row.type, 1, row.numel, row.nbytes)
+        yield Line("", row.name, row, _shape_text(row.shape), row.type, 1, row.numel, row.nbytes)

@@ -15,9 +15,10 @@ TIE, TYPE, SHAPE = Style(color="yellow"), Style(color="cyan"), Style(color="gree
 SUMS = frozenset({"values", "size"})  # of a layer: what is below has them too
 
 
-def _shorten_note(text: str, width: int) -> str:
+def _shorten_note(text: str, width: int, ellipsis: str) -> str:
     """Keep both ends of a name that something is tied to, and the beginning of what is said."""
-    return clip(text, width) if text.startswith("= ") else cut(text, width)
+    shorten = clip if text.startswith("= ") else cut
+    return shorten(text, width, ellipsis)
 
 
 COLUMNS = {
