@@ -34,7 +34,6 @@ class Assigned(Computed):
         self._compute_new = compute_new
         self._is_whole = region.shape == old.shape
         self.depth = 1 + max(depth_of(base) for base in self.bases)
-        self._stored = narrow(np.empty(0, value_type(old.dtype)), old.dtype).dtype
 
     def compute(self, box: Box) -> bytes:
         """Return the elements of a box of the tensor."""
@@ -44,7 +43,8 @@ class Assigned(Computed):
             return narrow(self._compute_new(share[1]), dtype).tobytes()
         part = select(self._old, box)
         data = bytearray().join(raw(part))
-        elements = np.frombuffer(data, self._stored).reshape(part.shape)
+        stored = narrow(np.empty(0, value_type(dtype)), dtype).dtype
+        elements = np.frombuffer(data, stored).reshape(part.shape)
         if share:
             in_box, own = share
             elements[in_box] = narrow(self._compute_new(own), dtype)

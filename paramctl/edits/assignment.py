@@ -163,11 +163,12 @@ def _check_computable(entry: Entry) -> None:
 def _check_type(entry: Entry, result: Any) -> None:
     """Check that a parameter's type can hold what an expression gives, as torch would."""
     if isinstance(result, int | float):
-        fits, what = _holds_number(entry.dtype, result), str(result)
+        fits = _holds_number(entry.dtype, result)
     else:
         target = np.result_type(value_type(entry.dtype))
-        fits, what = np.can_cast(result.dtype, target, "same_kind"), f"{result.dtype} values"
+        fits = np.can_cast(result.dtype, target, "same_kind")
     if not fits:
+        what = result if isinstance(result, int | float) else f"{result.dtype} values"
         raise UsageError(f"'{entry.name}' of {entry.dtype.name} cannot hold {what}")
 
 

@@ -52,6 +52,8 @@ class Region(NamedTuple):
             shape=tuple(map(len, self.ranges)),
             strides=tuple(next(strides) if kept else 0 for kept in self.kept),
         )
+        if not any(self.backwards):
+            return laid_out
         return select(laid_out, tuple(REVERSED if back else ALL for back in self.backwards))
 
     def share_of(self, box: Box) -> tuple[Box, Box] | None:

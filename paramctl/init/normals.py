@@ -78,10 +78,11 @@ def _tail_sizes(larger: Array) -> Array:
     normals /= _polynomial(NEAR_BELOW, root)
     normals += BASE
     far = xp.where(larger < int(FAR * 2**32))[0]
-    share = convert(larger[far], "float64")
-    share += 0.5
-    share *= 2.0**-32
-    normals[far] = convert(-_tail(share), "float32")
+    if len(far):
+        share = convert(larger[far], "float64")
+        share += 0.5
+        share *= 2.0**-32
+        normals[far] = convert(-_tail(share), "float32")
     return normals
 
 
