@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from memory import describe
+from safetensors.torch import load_file, save_file
 
+import paramctl
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_NAME, FLOATING, DType
 from paramctl.edits.casting import cast, count_overflows, parse_dtype
 from paramctl.errors import AddressError, UsageError
 from paramctl.sources import BytesSource
+from paramctl.writer import save
 
 BYTES = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -171,6 +175,23 @@ def test_values_are_too_large_where_torch_makes_no_number_of_them(old: str, new:
     changed = cast(model(w=values), BY_NAME[new])
     stored(changed["w"])
     assert count_overflows(changed).get("w", 0) == lost.count_nonzero()
+
+
+def test_values_that_are_too_large_are_told_apart_where_tensors_lie_in_a_row(
+    tmp_path: Path,
+) -> None:
+    tensors = {
+        "a": torch.tensor([1e5, 1.0]),
+        "b": torch.zeros(0),
+        "c": torch.ones(2, 2),
+        "d": torch.full((2, 3), -1e6),
+    }
+    save_file(tensors, tmp_path / "x.safetensors")
+    changed = cast(paramctl.open(tmp_path / "x.safetensors"), BY_NAME["float16"])
+    save(changed, tmp_path / "y.safetensors")
+    assert count_overflows(changed) == {"a": 1, "d": 6}
+    written = load_file(tmp_path / "y.safetensors")
+    assert all(torch.equal(written[name], tensors[name].half()) for name in tensors)
 
 
 def test_a_wider_type_overflows_nowhere() -> None:
