@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from math import sqrt
+from threading import Event
 from typing import Any
 
 import nets
@@ -27,6 +29,7 @@ from torch import nn
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.draws import Plan
+from paramctl.edits.filled import Filled
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import WEIGHTS, Rule, parse_rule
 from paramctl.edits.tying import tie
@@ -34,6 +37,7 @@ from paramctl.errors import AddressError, TargetError, UsageError
 from paramctl.formats import read_checkpoint
 from paramctl.init.distributions import Constant, Normal
 from paramctl.init.language import parse_scheme
+from paramctl.init.streams import Stream
 from paramctl.sources import BytesSource
 
 UNMATCHED = "no rule is for it"
@@ -413,3 +417,27 @@ def test_a_record_that_is_broken_is_dropped_and_other_metadata_stay(broken: obje
     assert [one["parameters"] for one in records(filled)] == [["a.weight"]]
     assert filled.metadata["author"] == "me"
     assert net.metadata["paramctl.init"] == broken
+
+
+def test_who_lets_go_of_a_matrix_does_not_wait_until_it_is_computed() -> None:
+    started, finished = Event(), Event()
+
+    class Slow(Constant):
+        @property
+        def is_blockwise(self) -> bool:
+            return False
+
+        def sample(self, stream: Stream, start: int, count: int) -> Any:
+            started.set()
+            finished.wait()
+            return super().sample(stream, start, count)
+
+    source = Filled(parameter("w", 3), Slow(1.0), Stream(0, "w"))
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(source.read, 0, 12)
+        started.wait()
+        try:
+            pool.submit(source.release).result(timeout=5)
+        finally:
+            finished.set()
+    assert reading.result() == np.ones(3, "<f4").tobytes()

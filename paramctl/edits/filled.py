@@ -54,9 +54,8 @@ class Filled(Source):
         return data[begin : begin + length]
 
     def release(self) -> None:
-        """Let go of a tensor that was computed as a whole."""
-        with self._lock:
-            self._kept = None
+        """Let go of a tensor that was computed as a whole; do not wait for one that is."""
+        self._kept = None
 
     def _announce_once(self) -> None:
         with self._lock:
@@ -65,10 +64,11 @@ class Filled(Source):
             announce()
 
     def _all(self) -> bytes:
-        with _whole, self._lock:
-            if self._kept is None:
-                self._kept = self._elements(0, self._entry.numel)
-            return self._kept
+        with _whole:
+            kept = self._kept
+            if kept is None:
+                kept = self._kept = self._elements(0, self._entry.numel)
+            return kept
 
     def _elements(self, start: int, count: int) -> bytes:
         if self.whole or self._stream.device != "cpu":
