@@ -1,6 +1,7 @@
 """What the writer writes, against the safetensors library and torch."""
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -475,4 +476,11 @@ def test_a_model_of_many_files_needs_few_descriptors(tmp_path: Path) -> None:
         save_file({name: tensor}, tmp_path / weight_map[name], PT)
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
-    assert written(paramctl.open(tmp_path)) == save(state, PT)
+    checkpoint = paramctl.open(tmp_path)
+    assert written(checkpoint) == save(state, PT)
+    archive = written(checkpoint, WriteOptions(format="torch"))
+    assert {name: t.tolist() for name, t in torch.load(io.BytesIO(archive)).items()} == {
+        name: tensor.tolist() for name, tensor in state.items()
+    }
+    cast = {name: tensor.to(torch.float16) for name, tensor in state.items()}
+    assert written(checkpoint.cast("float16")) == save(cast, PT)

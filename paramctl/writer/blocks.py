@@ -19,6 +19,7 @@ BLOCK_BYTES = 1 << 22  # of pieces that make a block: a task for each costs more
 TASK_BYTES = 1 << 16  # of a block that is worth a task
 SMALL_BYTES = 1 << 16  # of a part that is no block of its own
 BATCH_BYTES = 1 << 18  # of small pieces that are written together: a write for each costs more
+MAX_OPEN = 8  # sources whose descriptors and caches are kept
 
 
 class Span(NamedTuple):
@@ -99,9 +100,9 @@ class Block(NamedTuple):
         """
         waiting: list[bytes] = []
         room = BATCH_BYTES
-        for piece in self.pieces:
-            waiting.append(_read(piece))
-            room -= piece.nbytes
+        for data in _read_each(self.pieces):
+            waiting.append(data)
+            room -= len(data)
             if room <= 0:
                 yield b"".join(waiting)
                 waiting, room = [], BATCH_BYTES
@@ -125,7 +126,7 @@ class Batch(NamedTuple):
         Raises:
             ParamctlError: a source gives more or less than is to be written.
         """
-        values = b"".join(map(_read, self.pieces))
+        values = b"".join(_read_each(self.pieces))
         data: list[bytes] = []
         position = 0
         for part in self.parts:
@@ -144,11 +145,20 @@ def _is_free(piece: Piece, checksum: Checksum | None) -> bool:
     return not piece.source.sequential and (checksum is not None or not piece.is_copy)
 
 
-def _read(piece: Piece) -> bytes:
-    data = piece.read()
-    if len(data) != piece.nbytes:
-        raise ParamctlError(f"{piece.source.name} gave {len(data)} bytes, not {piece.nbytes}")
-    return data
+def _read_each(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Yield the bytes of pieces, which may be of more files than can be open at once."""
+    used: dict[int, Source] = {}
+    for piece in pieces:
+        data = piece.read()
+        if len(data) != piece.nbytes:
+            raise ParamctlError(f"{piece.source.name} gave {len(data)} bytes, not {piece.nbytes}")
+        yield data
+        used[id(piece.source)] = piece.source
+        if len(used) > MAX_OPEN:
+            for source in used.values():
+                source.check_unchanged()
+                source.release()
+            used.clear()
 
 
 def cut(parts: Iterable[Part]) -> Iterator[Block | Batch]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from paramctl.sources import Source
-from paramctl.writer.blocks import Batch, Block, cut
+from paramctl.writer.blocks import MAX_OPEN, Batch, Block, cut
 from paramctl.writer.layout import Layout
 from paramctl.writer.outlet import Outlet
 from paramctl.writer.progress import Progress
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 1 << 26  # bytes that are begun before they are written
 MAX_THREADS = 8
-MAX_OPEN = 8  # sources whose descriptors and caches are kept
 
 
 class Crew:
