@@ -23,12 +23,13 @@ from paramctl.views import figures
 from paramctl.views.plots import Kind, check_kind, find_plots
 from paramctl.views.probe_tables import step_lines
 from paramctl.views.rows import make_rows, total
+from paramctl.views.separators import UNICODE_ELLIPSIS
 from paramctl.views.sparks import UNICODE_BARS
 from paramctl.views.subjects import Subject, choose_subjects, join_subjects
 from paramctl.views.summary import header_line, total_line
 from paramctl.views.tree import UNICODE_GUIDES, TreeBuilder
 from paramctl.views.tree_table import print_lines
-from paramctl.writer import no_progress
+from paramctl.writer.progress import no_progress
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 WIDTH = 84
@@ -58,7 +59,7 @@ def draw_training() -> str:
     task = find_task(filled, module, ("", ""), None, SEED)
     steps = list(train(module, task, STEPS, "sgd", RATES["sgd"]))
     console = _console()
-    lines = step_lines(steps, STEPS, UNICODE_BARS, WIDTH)
+    lines = step_lines(steps, STEPS, UNICODE_BARS, WIDTH, UNICODE_ELLIPSIS)
     console.print(Segments(chain.from_iterable(lines)), soft_wrap=True)
     title = f"$ paramctl probe shared.yaml --seed {SEED} --steps {STEPS}"
     return console.export_svg(title=title) + "\n"
