@@ -133,6 +133,7 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
         ),
         ([MLP, "--dtype", "bf16", "-o", "x.npz", "-n"], "numpy has no bfloat16"),
         ([MLP, SHARED, "-o", "x.pt"], "one model at a time"),
+        ([MLP, "b"], "one model at a time, not 'b' too; -o b writes it there, merge"),
         ([MLP, "-o", "no/x.pt"], "there is no such folder"),
     ],
 )
@@ -193,3 +194,15 @@ def test_python_does_the_same(tmp_path: Path) -> None:
         described.save(tmp_path / "y.pt")
     planned = described.cast("bf16").init("ones", seed=0)
     assert {entry.dtype.name for entry in planned.values()} == {"bfloat16"}
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_a_file_is_not_replaced_by_a_folder(
+    options: tuple[str, ...], forks: Forks, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.dcp"
+    path.write_text("notes")
+    run = forks.run("convert", MLP, "-o", path, *options)
+    message = "a file, and no folder; name another"
+    assert (run.code, run.err) == (6, f"paramctl: {path}: {message}\n")
+    assert path.read_text() == "notes"

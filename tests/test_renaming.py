@@ -437,3 +437,8 @@ def test_values_are_copied_by_the_kernel(tmp_path: Path, monkeypatch: pytest.Mon
     assert sum(copied) == 2 << 20
     old, new = load_file(tmp_path / "m"), load_file(tmp_path / "out")
     assert all(torch.equal(new[f"layers.{i}.w"], old[f"h.{i}.w"]) for i in (0, 2))
+
+
+def test_a_model_without_parameters_has_no_names_to_fit() -> None:
+    with pytest.raises(NoMatchError, match="'a -> b' fits no name; the model has no parameters"):
+        Model("m", "none", {}).rename("a -> b")

@@ -174,7 +174,9 @@ def test_a_sharded_model_may_be_divided_anew_in_its_own_folder(tmp_path: Path) -
     assert len(os.listdir(tmp_path / "new")) == 5
 
 
-@pytest.mark.parametrize(("name", "message"), [("file", "Not a directory"), ("a/b", "No such")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("file", "a file, and no folder"), ("a/b", "No such")]
+)
 def test_what_is_no_folder_is_an_error(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "file").write_bytes(b"x")
     checkpoint = state_model({"a": torch.ones(3)})

@@ -158,7 +158,7 @@ BAD_TARGETS = {
     "a device": ("/dev/null", "not a regular file"),
     "a full device": ("/dev/full", "not a regular file"),
     "a missing folder": ("none/out", "No such file or directory"),
-    "a file as folder": ("file/out", "Not a directory"),
+    "a file as folder": ("file/out", "a file, and no folder"),
     "a long name": ("x" * 300, "File name too long"),
     "a slash at the end": ("out/", "not the name of a file"),
     "no name": ("", "not the name of a file"),

@@ -72,9 +72,8 @@ def run(
     """Write a model in the format that -o's suffix names, or with other types."""
     checkpoint, rest = open_model(environment, arguments, reading)
     if rest:
-        raise UsageError(
-            f"one model at a time, not '{rest[0]}' too", hint="merge puts several in one"
-        )
+        what = f"one model at a time, not '{rest[0]}' too"
+        raise UsageError(what, hint=f"-o {rest[0]} writes it there, merge puts several in one")
     if keep_dtype and not dtype:
         raise UsageError("--keep-dtype without --dtype", hint="--dtype bf16 casts the others")
     if is_exported(saving):

@@ -18,7 +18,7 @@ from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
 from paramctl.writer.formats import FORMATS, choose_format, find_format, known_suffixes
-from paramctl.writer.options import SAFETENSORS
+from paramctl.writer.options import DCP, SAFETENSORS
 from paramctl.writer.shards import parse_size
 
 SAVING = "Saving"
@@ -139,7 +139,7 @@ def choose_destination(
     path = checkpoint.file if saving.in_place else saving.output or ""
     written = _choose_format(saving, any_format=any_format)
     if path and not (saving.dry_run or saving.max_shard_size):
-        check_place(path, force=saving.force or saving.in_place)
+        check_place(path, force=saving.force or saving.in_place or written == DCP)
     size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
     options = WriteOptions(saving.ties, size, saving.force or saving.in_place, written)
     is_plan = saving.dry_run or not (path or not environment.out_is_terminal)

@@ -113,5 +113,5 @@ class Opening:
             return "a pickle, but not a torch checkpoint"
         return (
             "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, "
-            "a spec, a config.json)"
+            "GGUF, ONNX, HDF5, Keras, npz, Flax, a spec, a config.json)"
         )

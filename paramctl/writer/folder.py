@@ -26,7 +26,10 @@ class Folder:
     def __init__(self, path: str) -> None:
         self.path = path
         with naming(path):
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except NotADirectoryError as error:
+                raise FileError("a file, and no folder", hint="name another", file=path) from error
 
     def __enter__(self) -> Self:
         return self

@@ -29,4 +29,6 @@ def fits_nothing(text: str, sought: str, names: Collection[str]) -> NoMatchError
 
 def _examples(names: Collection[str]) -> str:
     shown = list(names)[:MAX_SHOWN]
+    if not shown:
+        return "the model has no parameters"
     return f"names are {', '.join(shown)}" + (", ..." if len(names) > MAX_SHOWN else "")
