@@ -84,7 +84,8 @@ def _look_up(codes: Array, values: Array, cut: int) -> Array:
     places += lower
     places |= bits
     places >>= cut
-    return np.asarray(codes.take(places).reshape(values.shape))
+    # there is a code for every place: "clip" only spares numpy the look for places outside
+    return np.asarray(codes.take(places, mode="clip").reshape(values.shape))
 
 
 @cache
