@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 
@@ -82,27 +82,6 @@ class Source(ABC):
 
     def check_unchanged(self) -> None:  # noqa: B027 (most sources cannot change)
         """Raise FileError if the bytes are not those that they were when it was opened."""
-
-
-class Derived(Source):
-    """Bytes that are made of those of other sources, the `bases`."""
-
-    def __init__(self, name: str, size: int, bases: Iterable[Source]) -> None:
-        self.name = name
-        self.size = size
-        self.bases = list({id(base): base for base in bases}.values())
-        self.sequential = any(base.sequential for base in self.bases)
-        self.is_far = any(base.is_far for base in self.bases)
-
-    def release(self) -> None:
-        """Let go of what the bases hold."""
-        for base in self.bases:
-            base.release()
-
-    def check_unchanged(self) -> None:
-        """Raise FileError if a base is not what it was when it was opened."""
-        for base in self.bases:
-            base.check_unchanged()
 
 
 class BytesSource(Source):

@@ -26,7 +26,7 @@ FLOORS = [
         "paramctl.outline",
         "paramctl.sources",
     ],
-    ["paramctl.checkpoint", "paramctl.remote", "paramctl.widening"],
+    ["paramctl.checkpoint", "paramctl.derived", "paramctl.remote", "paramctl.widening"],
     ["paramctl.layer_types", "paramctl.patterns", "paramctl.slices", "paramctl.ties"],
     ["paramctl.quantized", "paramctl.walks"],
     ["paramctl.addresses", "paramctl.arrays", "paramctl.expressions", "paramctl.narrowing"],

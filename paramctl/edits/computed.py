@@ -4,8 +4,8 @@ from abc import abstractmethod
 from collections.abc import Collection
 
 from paramctl.checkpoint import Entry
+from paramctl.derived import Derived
 from paramctl.slices import Box, boxes
-from paramctl.sources import Derived
 
 
 class Computed(Derived):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from paramctl.checkpoint import Storage
-from paramctl.sources import Derived, Source
+from paramctl.derived import Derived
+from paramctl.sources import Source
 
 MAX_OPEN = 256  # files: of more, each is closed again when a piece of it has been read
 

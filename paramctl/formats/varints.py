@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from paramctl.derived import Derived
 from paramctl.errors import MalformedError
-from paramctl.sources import Derived, Source
+from paramctl.sources import Source
 
 if TYPE_CHECKING:
     import numpy as np

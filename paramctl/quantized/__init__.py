@@ -6,10 +6,10 @@ Source: ggml/src/ggml-common.h and ggml-quants.c, `dequantize_row_q4_0` and thos
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
+from paramctl.derived import Derived
 from paramctl.dtypes import BY_NAME
 from paramctl.quantized.blocks import BLOCKS
 from paramctl.quantized.superblocks import SUPERBLOCKS
-from paramctl.sources import Derived
 
 FLOAT = BY_NAME["float32"]
 PACKINGS = BLOCKS | SUPERBLOCKS

@@ -5,6 +5,7 @@ from functools import cached_property
 from math import prod
 
 from paramctl.checkpoint import Entry, Storage
+from paramctl.derived import Derived
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.records import Box, Tensor
@@ -14,7 +15,7 @@ from paramctl.formats.torch.file import read_whole_pickle
 from paramctl.formats.torch.tensors import MAX_NUMEL
 from paramctl.slices import Box as Range
 from paramctl.slices import boxes, is_row_major, select
-from paramctl.sources import Derived, Source
+from paramctl.sources import Source
 
 MAX_PAIRS = 1 << 20  # of chunks that are compared: 65,536 ranks of 16 by 4,096 need half of it
 
