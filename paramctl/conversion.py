@@ -5,10 +5,11 @@ from functools import cache
 import numpy as np
 
 from paramctl.dtypes import DType
-from paramctl.narrowing import FNUZ_NAN, narrow, widen
+from paramctl.narrowing import narrow, widen
 from paramctl.widening import Array
 
 SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
+NEGATIVE_ZERO = -128  # of a float8 without one, where it is NaN
 SATURATING = "float8_e4m3fn"
 
 
@@ -73,10 +74,12 @@ def _code(dtype: DType) -> int:
 def _reaches(converted: Array, dtype: DType) -> bool:
     """Whether there is NaN, an infinity or the largest number of a type among its elements."""
     bits = _bits(converted)
+    signed = bits.view(f"<i{bits.itemsize}")
     if dtype.name.endswith("fnuz"):
-        return bool((bits == FNUZ_NAN).any())
-    sizes = bits & ((1 << dtype.bits - 1) - 1)
-    return bool(sizes.max(initial=0) >= _code(dtype))
+        return bool(signed.min(initial=0) == NEGATIVE_ZERO)
+    code = _code(dtype)
+    sign = 1 << dtype.bits - 1
+    return bool(signed.max(initial=0) >= code or bits.max(initial=0) >= (sign | code))
 
 
 def _bits(elements: Array) -> Array:
