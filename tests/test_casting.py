@@ -100,6 +100,16 @@ def test_values_are_read_as_they_are_meant(layout: str, *, big_endian: bool) -> 
     assert torch.equal(stored(changed), -expected if layout == "negative" else expected)
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_halves_are_read_in_their_byte_order(name: str) -> None:
+    values = torch.tensor([1.5, -2.25, 3e4], dtype=getattr(torch, name))
+    swapped = values.view(torch.int16).numpy().astype(">i2").tobytes()
+    place = Storage(BytesSource(swapped, "x"), 0, 6, big_endian=True)
+    entry = Entry("w", BY_NAME[name], (3,), place)
+    changed = cast(Checkpoint("m", "none", {"w": entry}), BY_NAME["float32"])["w"]
+    assert torch.equal(stored(changed), values.float())
+
+
 def test_only_what_is_floating_point_is_cast() -> None:
     tensors = {
         name: torch.zeros(2, dtype=getattr(torch, name))
