@@ -254,6 +254,18 @@ def test_no_value_and_no_node_is_read_for_a_listing() -> None:
     assert source.count < 20_000 < source.size // 100
 
 
+def test_values_that_only_nodes_hold_are_told() -> None:
+    proto = model([tensor("w", F32, is_raw=True)])
+    big = tensor("c", F32, is_raw=True, shape=(200, 100))
+    proto.graph.node.append(helper.make_node("Constant", [], ["c"], value=big))
+    nbytes = proto.graph.node[-1].ByteSize()
+    checkpoint = read_bytes(proto.SerializeToString())
+    assert list(checkpoint) == ["w"]
+    assert checkpoint.others == {"(nodes)": f"{nbytes:,} bytes of constants or sub-graphs"}
+    del proto.graph.node[-1]
+    assert not read_bytes(proto.SerializeToString()).others
+
+
 @pytest.mark.parametrize("name", ["INT4", "UINT4", "INT2", "UINT2"])
 @pytest.mark.parametrize("suffix", [".pt", ".dcp", ".safetensors", ".npz"])
 def test_types_that_others_lack_are_not_written(

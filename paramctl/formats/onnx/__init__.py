@@ -1,6 +1,7 @@
 """ONNX models: the initializers of the graph, in the file or in one beside or below it.
 
-The nodes are passed by, whatever they hold. Source: onnx/onnx.proto of ONNX 1.23.
+The nodes are passed by, whatever they hold; where they hold much, that is told.
+Source: onnx/onnx.proto of ONNX 1.23.
 """
 
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
@@ -16,7 +17,8 @@ from paramctl.ties import resolve_declared, resolve_shared
 GRAPH, OPSET, PROPERTY = 7, 8, 14  # fields of a model
 NUMBERS = {1: "ir_version", 5: "model_version"}
 TEXTS = {2: "producer_name", 3: "producer_version", 4: "domain", 6: "doc_string"}
-INITIALIZER, SPARSE = 5, 15  # fields of a graph
+NODE, INITIALIZER, SPARSE = 1, 5, 15  # fields of a graph
+BIG_NODE = 1 << 16  # bytes: more than what a node does takes, so that there are values
 SPARSE_PARTS, SPARSE_SIZES = (1, 2), 3  # values and indices; fields of a sparse tensor
 MAX_OPSETS = 1000
 DEFAULT_DOMAIN = "ai.onnx"  # ONNX's own, whose name is empty
@@ -34,11 +36,16 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     checkpoint = Checkpoint(source.name, "onnx", {})
     graph = _read_model(checkpoint, reader)
     values = Values(source, options)
+    in_nodes = 0
     for field in reader.message(graph):
         if field.number == INITIALIZER:
             _add_initializer(checkpoint, read_proto(reader, field), values)
         elif field.number == SPARSE:
             _add_sparse(checkpoint, reader, field, values)
+        elif field.number == NODE and field.nbytes >= BIG_NODE:
+            in_nodes += field.nbytes
+    if in_nodes:
+        checkpoint.others["(nodes)"] = f"{in_nodes:,} bytes of constants or sub-graphs"
     checkpoint.complaints = shorten([f"{file} is missing" for file in values.missing])
     resolve_declared(checkpoint)
     resolve_shared(checkpoint)
