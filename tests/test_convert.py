@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 import paramctl as library
 from paramctl.cli.models import MODEL_SUFFIXES
 from paramctl.errors import UsageError
+from paramctl.views.units import format_bytes
 from paramctl.writer.formats import READ_ONLY, find_format
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
@@ -51,6 +52,17 @@ def test_a_folder_of_shards_is_written(forks: Forks, tmp_path: Path) -> None:
     run = forks.run("convert", MLP, "--max-shard-size", "0.1KB", "-o", tmp_path / "out")
     assert (run.code, "3 files" in run.err) == (0, True)
     assert library.open(tmp_path / "out").keys() == load_file(MLP).keys()
+
+
+@pytest.mark.parametrize(("name", "options"), [("x.dcp", ()), ("x", ("--max-shard-size", "0.1KB"))])
+def test_all_bytes_of_a_folder_are_counted(
+    name: str, options: tuple[str, ...], forks: Forks, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    run = forks.run("convert", MLP, "-o", path, *options)
+    sizes = [file.stat().st_size for file in path.iterdir()]
+    counted = f"{format_bytes(sum(sizes))} in {len(sizes)} files"
+    assert run.err == f"paramctl: wrote {path}, {counted}\n"
 
 
 def test_a_dry_run_says_what_a_format_does_not_keep(forks: Forks, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_a_sharded_model_loads_by_its_index(tmp_path: Path) -> None:
     count = len(report.files) - 1
     names = [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)]
     assert [os.path.basename(file) for file in report.files] == [*names, INDEX]
+    assert report.nbytes == sum(map(os.path.getsize, report.files))
     assert sorted(os.listdir(tmp_path / "new")) == sorted([*names, INDEX])
     index = json.loads((tmp_path / "new" / INDEX).read_text())
     nbytes = sum(tensor.nbytes for tensor in state.values())

@@ -43,7 +43,8 @@ def save_folder(files: Files, path: str, progress: Progress, *, force: bool) -> 
                 drafts.place()
                 notes += [_note_left(name) for name in leftover if not folder.remove(name)]
     paths = tuple(os.path.join(path, name) for name in files.names)
-    return Report(paths, files.nbytes, tuple(notes))
+    nbytes = files.nbytes + sum(map(len, files.listing.values()))
+    return Report(paths, nbytes, tuple(notes))
 
 
 @contextmanager
