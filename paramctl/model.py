@@ -268,13 +268,13 @@ class Model(Checkpoint):
         With `max_shard_size`, in bytes, write a folder of safetensors files.
 
         Raises:
+            UsageError: the suffix is that of no format that is written, or the file is there.
             ParamctlError: it cannot be written; the class says why.
         """
         from paramctl.writer import WriteOptions, save  # noqa: PLC0415 (rarely needed)
         from paramctl.writer.formats import choose_format  # noqa: PLC0415 (the same)
 
-        named = choose_format(path, is_sharded=max_shard_size is not None)
-        written = named or WriteOptions().format
+        written = choose_format(path, is_sharded=max_shard_size is not None)
         save(self, path, WriteOptions(ties, max_shard_size, force, written))
 
 

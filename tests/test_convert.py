@@ -123,8 +123,12 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([MLP, "-o", "x.gguf"], "x.gguf: GGUF is not written; .safetensors, .pt"),
-        ([MLP, "-o", "x"], "x: its name does not say which format to write; .safetensors, .pt"),
+        ([MLP, "-o", "x.gguf"], "x.gguf: GGUF is not written; name it .safetensors, .pt"),
+        (
+            [MLP, "-o", "model.safetensor"],
+            "'.safetensor' is no format's suffix; name it .safetensors, .pt, .pth, .bin, .ckpt, .npz",
+        ),
+        ([MLP, "-o", "model.PTT", "-n"], "model.PTT: '.ptt' is no format's suffix; name it"),
         (
             [MLP, "-o", "x.pt", "--max-shard-size", "1GB"],
             "x.pt: files of at most a size are safetensors, not torch; name a folder, or leave the",
@@ -152,10 +156,9 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
 def test_a_wrong_call_gets_one_line_and_writes_nothing(
     arguments: list[str | Path], message: str, forks: Forks, tmp_path: Path
 ) -> None:
+    written = (".safetensor", ".PTT", ".gguf", ".pt", ".npz")
     arguments = [
-        tmp_path / each
-        if str(each).endswith(("x", ".gguf", ".pt", ".npz")) and isinstance(each, str)
-        else each
+        tmp_path / each if isinstance(each, str) and each.endswith(written) else each
         for each in arguments
     ]
     run = forks.run("convert", *arguments)
@@ -165,7 +168,7 @@ def test_a_wrong_call_gets_one_line_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.gguf", "x.yaml", "x.H5"])
+@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.gguf", "x.yaml", "x.H5", "x.ptt"])
 def test_other_verbs_write_safetensors_only(name: str, forks: Forks, tmp_path: Path) -> None:
     run = forks.run("set", MLP, "0.bias = 0", "-o", tmp_path / name)
     assert (run.code, "what is written is safetensors; name it .safetensors" in run.err) == (
@@ -180,9 +183,31 @@ def test_other_verbs_write_safetensors_only(name: str, forks: Forks, tmp_path: P
 def test_python_writes_nothing_under_the_name_of_a_format_that_is_only_read(
     suffix: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=rf"x\{suffix}: .* is not written; \.safetensors, \.pt"):
+    with pytest.raises(UsageError, match=rf"x\{suffix}: .* is not written; name it \.safetensors"):
         library.open(MLP).save(tmp_path / f"x{suffix}")
     assert not list(tmp_path.iterdir())
+
+
+def test_python_refuses_a_misspelt_suffix_as_the_verbs_do(forks: Forks, tmp_path: Path) -> None:
+    for name in ("model.safetensor", "model.ptt"):
+        with pytest.raises(UsageError) as error:
+            library.open(MLP).save(tmp_path / name)
+        run = forks.run("convert", MLP, "-o", tmp_path / name)
+        assert (run.code, run.err) == (2, f"paramctl: {error.value}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_without_a_suffix_is_safetensors_for_both(forks: Forks, tmp_path: Path) -> None:
+    library.open(MLP).save(tmp_path / "a")
+    assert forks.run("convert", MLP, "-o", tmp_path / "b").code == 0
+    assert forks.run("set", MLP, "0.bias *= 1", "-o", tmp_path / "c").code == 0
+    for name in "abc":
+        assert load_file(tmp_path / name).keys() == torch.load(MLP).keys()
+
+
+def test_a_folder_of_shards_may_have_a_version_in_its_name(tmp_path: Path) -> None:
+    library.open(MLP).save(tmp_path / "llama-3.1", max_shard_size=200)
+    assert list(library.open(tmp_path / "llama-3.1")) == list(library.open(MLP))
 
 
 def test_every_name_that_is_taken_for_a_models_says_its_format() -> None:

@@ -17,7 +17,7 @@ from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
-from paramctl.writer.formats import FORMATS, choose_format, find_format, known_suffixes
+from paramctl.writer.formats import FORMATS, choose_format, find_format
 from paramctl.writer.options import DCP, SAFETENSORS
 from paramctl.writer.shards import parse_size
 
@@ -173,13 +173,13 @@ def check_place(path: str, *, force: bool) -> None:
 
 
 def _check_suffix(path: str) -> None:
-    """Refuse a name under which other tools would expect another format.
+    """Refuse a name under which other tools would expect another format, or none.
 
     Raises:
-        UsageError: it ends as those of another format do.
+        UsageError: it ends as those of another format do, or of no format.
     """
     named = find_format(path)
-    if named not in ("", SAFETENSORS):
+    if named != SAFETENSORS:
         convert = ", or pipe it into 'paramctl convert -o FILE'" if named in FORMATS else ""
         hint = f"name it .safetensors{convert}"
         raise UsageError("what is written is safetensors", hint=hint, file=path)
@@ -192,16 +192,11 @@ def _choose_format(saving: Saving, *, any_format: bool) -> str:
         UsageError: it asks for none that is written, or for another where that is safetensors.
     """
     path, is_sharded = saving.output, bool(saving.max_shard_size)
-    if not path:
-        return SAFETENSORS
-    if not (any_format or is_sharded):
+    if path and (any_format or is_sharded):
+        return choose_format(path, is_sharded=is_sharded)
+    if path:
         _check_suffix(path)
-        return SAFETENSORS
-    written = choose_format(path, is_sharded=is_sharded)
-    if not (written or is_sharded):
-        what = "its name does not say which format to write"
-        raise UsageError(what, hint=known_suffixes(), file=path)
-    return written or SAFETENSORS
+    return SAFETENSORS
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

@@ -40,32 +40,43 @@ _SUFFIXES = {name: each.suffixes for name, each in FORMATS.items()} | READ_ONLY
 
 
 def find_format(path: str | os.PathLike[str]) -> str:
-    """Return the format that the end of a file's name stands for, "" where it stands for none."""
-    suffix = os.path.splitext(os.fspath(path).rstrip(os.sep))[1].lower()
+    """Return the format that a name's suffix stands for: safetensors where it has none, "" if none.
+
+    A name without a suffix says nothing, and is no misspelt one: `-o out` is safetensors.
+    """
+    suffix = _suffix(path)
+    if not suffix:
+        return SAFETENSORS
     return next((name for name, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
 
 
 def choose_format(path: str | os.PathLike[str], *, is_sharded: bool) -> str:
-    """Return the format that a name asks for, "" where it asks for none.
+    """Return the format to write under a name; a folder of files of a size is safetensors.
 
     Raises:
-        UsageError: it is not written, or not in files of a size.
+        UsageError: its suffix stands for no format, or for one that is not written, or not in
+            files of a size.
     """
-    named = find_format(path)
-    if is_sharded and named not in ("", SAFETENSORS):
-        raise UsageError(
-            f"files of at most a size are safetensors, not {named}",
-            hint="name a folder, or leave the size out",
-            file=os.fspath(path),
-        )
-    if named in READ_ONLY:
-        raise UsageError(f"{named} is not written", hint=known_suffixes(), file=os.fspath(path))
-    return named
+    named, file = find_format(path), os.fspath(path)
+    if is_sharded:
+        if named in ("", SAFETENSORS):
+            return SAFETENSORS
+        what = f"files of at most a size are safetensors, not {named}"
+        raise UsageError(what, hint="name a folder, or leave the size out", file=file)
+    if named in FORMATS:
+        return named
+    what = f"{named} is not written" if named else f"'{_suffix(path)}' is no format's suffix"
+    raise UsageError(what, hint=f"name it {_known_suffixes()}", file=file)
 
 
-def known_suffixes() -> str:
+def _suffix(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(os.fspath(path).rstrip(os.sep))[1].lower()
+
+
+def _known_suffixes() -> str:
     """Return how the names of files end that are written."""
-    return ", ".join(suffix for each in FORMATS.values() for suffix in each.suffixes)
+    *most, last = (suffix for each in FORMATS.values() for suffix in each.suffixes)
+    return f"{', '.join(most)} or {last}"
 
 
 def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
