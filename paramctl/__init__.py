@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paramctl.checkpoint import Checkpoint
-    from paramctl.model import Model
-    from paramctl.model import open_model as open  # noqa: A004 (paramctl.open is the door)
+    from paramctl.model import Model, open  # noqa: A004 (paramctl.open is the door)
 
 __all__ = ["Checkpoint", "Model", "open"]
 __version__ = "0.1.0"
@@ -14,9 +13,9 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import what is exported where it is first used: `--version` needs nothing of it."""
     if name in ("Model", "open"):
-        from paramctl.model import Model, open_model  # noqa: PLC0415
+        from paramctl import model  # noqa: PLC0415
 
-        return Model if name == "Model" else open_model
+        return getattr(model, name)
     if name == "Checkpoint":
         from paramctl.checkpoint import Checkpoint  # noqa: PLC0415
 

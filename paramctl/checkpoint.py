@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from paramctl.dtypes import DType
-from paramctl.errors import NameUnknownError, find_closest
+from paramctl.errors import NameUnknownError, find_closest, tell_some
 from paramctl.outline import Outline
 from paramctl.sources import Source
 
@@ -142,8 +142,8 @@ class Checkpoint(Mapping[str, Entry]):
     def __getitem__(self, name: str) -> Entry:
         if name in self.entries:
             return self.entries[name]
-        close = find_closest(name, self.entries)
-        hint = f"closest: {', '.join(close)}" if close else ""
+        close = find_closest(str(name), self.entries)
+        hint = f"closest: {', '.join(close)}" if close else tell_some(self.entries)
         raise NameUnknownError(f"no parameter '{name}'", hint=hint, file=self.file)
 
     def __contains__(self, name: object) -> bool:

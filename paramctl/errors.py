@@ -20,7 +20,7 @@ Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pi
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import ClassVar
@@ -31,6 +31,7 @@ CLOSED_PIPE = 141
 MAX_CANDIDATES = 2_000  # names whose characters are counted, to find those like a misspelt one
 MAX_COMPARED = 50  # of them, that it is compared with in full, which takes up to 5 ms each
 MAX_TEXT = 128  # characters of a name that count: its first and its last
+MAX_TOLD = 3  # names that stand for all where none is close
 MIN_RATIO = 0.5  # of the characters that two names share in this order
 
 _URL = re.compile(  # user and password, what is shown, query and fragment
@@ -192,6 +193,14 @@ def find_closest(name: str, known: Iterable[str]) -> list[str]:
     likely = nlargest(MAX_COMPARED, pool, key=lambda each: rate(each, matcher.quick_ratio))
     closest = nlargest(3, likely, key=lambda each: rate(each, matcher.ratio))
     return [each for each in closest if rate(each, matcher.ratio) >= MIN_RATIO]
+
+
+def tell_some(names: Collection[str]) -> str:
+    """Return what to say of a model's names where none is like the one asked for."""
+    if not names:
+        return "the model has no parameters"
+    few, more = ", ".join(islice(names, MAX_TOLD)), ", ..." if len(names) > MAX_TOLD else ""
+    return f"names are {few}{more}"
 
 
 def _ends(name: str) -> str:

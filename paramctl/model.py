@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.edits.origins import Prefer
 from paramctl.errors import UsageError
 from paramctl.formats import open_checkpoint
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
+from paramctl.signatures import checked
 
 if TYPE_CHECKING:
     from paramctl.check.findings import Finding
     from paramctl.diff.comparison import Comparison
-    from paramctl.edits.origins import Prefer
     from paramctl.stats.measured import Measured
 
 DEFAULT = ReadOptions()
@@ -27,6 +28,7 @@ DEFAULT = ReadOptions()
 class Model(Checkpoint):
     """A checkpoint that can be changed: every method returns another, and computes nothing yet."""
 
+    @checked
     def init(
         self,
         scheme: str,
@@ -51,6 +53,7 @@ class Model(Checkpoint):
         number = fresh_seed() if seed is None else check_seed(seed)
         return initialize(self, planned, number, choose_device(device))
 
+    @checked
     def set(self, *statements: str) -> Self:
         """Carry out statements, such as `0.weight += 1`, in order.
 
@@ -65,6 +68,7 @@ class Model(Checkpoint):
             changed = assign(changed, statement, read_npy)
         return changed
 
+    @checked
     def tie(self, *addresses: str, keep: str = "") -> Self:
         """Make layers or parameters one, with the values of the first, or of `keep`.
 
@@ -75,6 +79,7 @@ class Model(Checkpoint):
 
         return tie(self, addresses, keep)
 
+    @checked
     def untie(self, *addresses: str) -> Self:
         """Give tied parameters, all or those named, values of their own.
 
@@ -85,7 +90,8 @@ class Model(Checkpoint):
 
         return untie(self, addresses)
 
-    def merge(self, *others: Checkpoint, prefer: "Prefer | None" = None) -> Self:
+    @checked
+    def merge(self, *others: Checkpoint, prefer: Prefer | None = None) -> Self:
         """Take the parameters of other models in; `prefer` whose, where several have one name.
 
         Raises:
@@ -97,6 +103,7 @@ class Model(Checkpoint):
 
         return merge(self, find_origins((self, *others), prefer))
 
+    @checked
     def rename(self, *rules: str | Mapping[str, str]) -> Self:
         r"""Rename layers and parameters by rules, each given what the one before left.
 
@@ -112,6 +119,7 @@ class Model(Checkpoint):
 
         return rename(self, [parse_rule(r) if isinstance(r, str) else Map(r) for r in rules])
 
+    @checked
     def drop(self, *addresses: str) -> Self:
         """Leave layers or parameters out.
 
@@ -122,6 +130,7 @@ class Model(Checkpoint):
 
         return drop(self, addresses)
 
+    @checked
     def extract(self, *addresses: str) -> Self:
         """Make a single layer a model of its own, its name left out; or keep what is named alone.
 
@@ -132,6 +141,7 @@ class Model(Checkpoint):
 
         return extract(self, addresses)
 
+    @checked
     def graft(self, source: Checkpoint, scheme: str = "", *, seed: int | None = None) -> Self:
         """Take the values of another model that fit; the rest keeps its own, if it has any.
 
@@ -150,8 +160,9 @@ class Model(Checkpoint):
         number = fresh_seed() if seed is None else check_seed(seed)
         return graft(self, fits, plan_rest(self, fits, rules), number)
 
+    @checked
     def resize(
-        self, *addresses: str, shape: tuple[int, ...], scheme: str = "", seed: int | None = None
+        self, *addresses: str, shape: Sequence[int], scheme: str = "", seed: int | None = None
     ) -> Self:
         """Let parameters grow or shrink; what is in both shapes stays, what is new is a scheme's.
 
@@ -162,9 +173,10 @@ class Model(Checkpoint):
         """
         from paramctl.edits.resizing import parse_new, plan, resize  # noqa: PLC0415 (loads numpy)
 
-        planned = plan(self, addresses, shape, parse_new(scheme))
+        planned = plan(self, addresses, tuple(shape), parse_new(scheme))
         return resize(self, planned, fresh_seed() if seed is None else check_seed(seed))
 
+    @checked
     def with_metadata(self, texts: Mapping[str, str], deleted: Collection[str] = ()) -> Self:
         """Set texts of the metadata by their keys, and delete keys.
 
@@ -175,6 +187,7 @@ class Model(Checkpoint):
 
         return with_metadata(self, texts, deleted)
 
+    @checked
     def cast(self, dtype: str, *, keep: str | Collection[str] = ()) -> Self:
         """Round what is floating-point to another type, `bf16`, but for the addresses to keep.
 
@@ -185,7 +198,10 @@ class Model(Checkpoint):
 
         return cast(self, parse_dtype(dtype), [keep] if isinstance(keep, str) else keep)
 
-    def check(self, *addresses: str, only: str = "", against: str = "") -> "tuple[Finding, ...]":
+    @checked
+    def check(
+        self, *addresses: str, only: str = "", against: str | os.PathLike[str] = ""
+    ) -> "tuple[Finding, ...]":
         """Return what may be wrong with the model, or with the layers and parameters named.
 
         `only` names kinds, `nan,inf`, or how bad they are, `error`; `against` is another model, a
@@ -200,11 +216,12 @@ class Model(Checkpoint):
         from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
 
         names = resolve_all(self.entries, addresses)
-        declared = compare_with(self, against) if against else None
+        declared = compare_with(self, os.fspath(against)) if against else None
         return check(self, names, choose_kinds(only), declared, no_progress).findings
 
+    @checked
     def stats(
-        self, *addresses: str, quantiles: Sequence[float] = (), depth: int | None = None
+        self, *addresses: str, quantiles: Collection[float] = (), depth: int | None = None
     ) -> "tuple[Measured, ...]":
         """Return what the values of parameters come to, of all or of those named.
 
@@ -220,9 +237,10 @@ class Model(Checkpoint):
 
         if not all(0 <= fraction <= 1 for fraction in quantiles):
             raise UsageError(f"{list(quantiles)} are no quantiles", hint="numbers from 0 to 1")
-        measured = measure(self, resolve_all(self.entries, addresses), quantiles, no_progress)
+        measured = measure(self, resolve_all(self.entries, addresses), [*quantiles], no_progress)
         return tuple(sum_layers(measured, depth) if depth else measured)
 
+    @checked
     def diff(
         self,
         other: Checkpoint,
@@ -255,17 +273,18 @@ class Model(Checkpoint):
         parameters = compare_parameters(models, pairs, tolerance, no_progress, ignored)
         return Comparison.of(models, parameters, ignored, tell_plainly)
 
+    @checked
     def save(
         self,
         path: str | os.PathLike[str],
         *,
         force: bool = False,
         ties: Literal["alias", "copy"] = "alias",
-        max_shard_size: int | None = None,
+        max_shard_size: int | str | None = None,
     ) -> None:
         """Write a file in the format of its suffix, `.pt`, `.npz`, safetensors where it has none.
 
-        With `max_shard_size`, in bytes, write a folder of safetensors files.
+        With `max_shard_size`, in bytes or as `5GB`, write a folder of safetensors files.
 
         Raises:
             UsageError: the suffix is that of no format that is written, or the file is there.
@@ -273,16 +292,29 @@ class Model(Checkpoint):
         """
         from paramctl.writer import WriteOptions, save  # noqa: PLC0415 (rarely needed)
         from paramctl.writer.formats import choose_format  # noqa: PLC0415 (the same)
+        from paramctl.writer.shards import parse_size  # noqa: PLC0415 (the same)
 
-        written = choose_format(path, is_sharded=max_shard_size is not None)
-        save(self, path, WriteOptions(ties, max_shard_size, force, written))
+        size = None if max_shard_size is None else parse_size(str(max_shard_size))
+        written = choose_format(path, is_sharded=size is not None)
+        save(self, path, WriteOptions(ties, size, force, written))
 
 
-def open_model(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Model:
-    """Open a model: a file in any known format, or a folder that holds one.
+@checked
+def open(  # noqa: A001 (paramctl.open is the door)
+    path: str | os.PathLike[str],
+    *,
+    key: str = DEFAULT.key,
+    everything: bool = DEFAULT.everything,
+    max_header_bytes: int = DEFAULT.max_header_bytes,
+    follow: bool = DEFAULT.follow,
+) -> Model:
+    """Open a model: a file in any known format, a folder that holds one, a URL, or a factory.
+
+    Of a training checkpoint `key` lists that part, `everything` all of them. A header of more than
+    `max_header_bytes` is not read, nor, unless `follow`, a shard that is a symbolic link.
 
     Raises:
         ParamctlError: it cannot be opened or is malformed; the class says which.
     """
-    checkpoint = open_checkpoint(path, options)
+    checkpoint = open_checkpoint(path, ReadOptions(key, everything, max_header_bytes, follow))
     return Model(*(getattr(checkpoint, field.name) for field in fields(checkpoint)))

@@ -43,7 +43,7 @@ FLOORS = [
     ["paramctl.formats"],
     ["paramctl.edits", "paramctl.writer"],
     ["paramctl.check", "paramctl.probe"],
-    ["paramctl.export", "paramctl.views"],
+    ["paramctl.export", "paramctl.signatures", "paramctl.views"],
     ["paramctl.model"],
     ["paramctl.browse", "paramctl.report"],
     ["paramctl.cli"],

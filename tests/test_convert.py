@@ -126,7 +126,7 @@ def test_values_that_are_too_large_are_told(forks: Forks, tmp_path: Path) -> Non
         ([MLP, "-o", "x.gguf"], "x.gguf: GGUF is not written; name it .safetensors, .pt"),
         (
             [MLP, "-o", "model.safetensor"],
-            "'.safetensor' is no format's suffix; name it .safetensors, .pt, .pth, .bin, .ckpt, .npz",
+            "'.safetensor' is no format's suffix; name it .safetensors, .pt, .pth, .bin, .ckpt, ",
         ),
         ([MLP, "-o", "model.PTT", "-n"], "model.PTT: '.ptt' is no format's suffix; name it"),
         (

@@ -24,7 +24,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from torch.testing._internal.two_tensor import TwoTensor
 
 import paramctl
-from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
+from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.formats.torch.export import SCALAR_TYPES
 from paramctl.groups import Groups
 
@@ -216,8 +216,8 @@ def test_a_training_checkpoint(key: str, legacy: bool, tmp_path: Path) -> None: 
     }
     assert_same(checkpoint, loaded[key])
     for part in ("optimizer", "ema"):
-        assert_same(paramctl.open(path, ReadOptions(key=part)), loaded[part])
-    assert_same(paramctl.open(path, ReadOptions(everything=True)), loaded)
+        assert_same(paramctl.open(path, key=part), loaded[part])
+    assert_same(paramctl.open(path, everything=True), loaded)
 
 
 def test_a_state_dict_two_keys_down_is_found(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_state_dict_two_keys_down_is_found(tmp_path: Path) -> None:
     checkpoint = save({"model": {"state_dict": state, "arch": "mlp"}, "step": 1}, path)
     assert checkpoint.holds == "model.state_dict"
     assert_same(checkpoint, state)
-    assert_same(paramctl.open(path, ReadOptions(key="model.state_dict")), state)
+    assert_same(paramctl.open(path, key="model.state_dict"), state)
 
 
 def test_a_whole_module_in_a_training_checkpoint_is_found(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from oracle import TORCH_WARNINGS, assert_same
 from torch import Tensor, nn
 
 import paramctl
-from paramctl.checkpoint import ReadOptions
 
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
 
@@ -168,7 +167,7 @@ def test_a_model_of_several_parts_is_all_that_training_does_not_keep(
     assert checkpoint.others.keys() == others
     loaded = torch.load(tmp_path / "m.pt")
     assert_same(checkpoint, {key: part for key, part in loaded.items() if key not in others})
-    assert_same(paramctl.open(tmp_path / "m.pt", ReadOptions(everything=True)), loaded)
+    assert_same(paramctl.open(tmp_path / "m.pt", everything=True), loaded)
 
 
 @pytest.mark.parametrize("name", FLAT)
@@ -185,4 +184,4 @@ def test_parts_of_a_wrapped_checkpoint_are_left_out_too(tmp_path: Path) -> None:
     assert checkpoint.holds == "ckpt"
     assert checkpoint.others == {"ckpt.optimizer": "12 tensors", "ckpt.epoch": "1"}
     assert_same(checkpoint, {key: wrapped["ckpt"][key] for key in ("encoder", "decoder")})
-    assert_same(paramctl.open(tmp_path / "m.pt", ReadOptions(key="ckpt")), wrapped["ckpt"])
+    assert_same(paramctl.open(tmp_path / "m.pt", key="ckpt"), wrapped["ckpt"])

@@ -24,6 +24,7 @@ from test_layouts import adam, lightning
 import paramctl as package
 from paramctl.checkpoint import ReadOptions
 from paramctl.errors import LimitError
+from paramctl.formats import open_checkpoint
 from paramctl.formats.pickles import Object, read_pickle
 from paramctl.formats.torch.keys import MAX_PARTS, MAX_TEXT, name_key
 from paramctl.formats.torch.scalars import read_scalar
@@ -245,7 +246,7 @@ def test_names_of_tuples_are_counted(tmp_path: Path) -> None:
     wide = repeated(number(1), *[b"(" + b"h\0" * MAX_PARTS + b"t"] * 3)
     (tmp_path / "m.pt").write_bytes(alone(b"}(" + wide + number(1) + b"h\0N" * 9000 + b"u"))
     with pytest.raises(LimitError, match="very much text"):
-        package.open(tmp_path / "m.pt", ReadOptions(nested=True))
+        open_checkpoint(tmp_path / "m.pt", ReadOptions(nested=True))
 
 
 def test_metadata_that_unfolds_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from torch import nn
 
 import paramctl
-from paramctl.checkpoint import ReadOptions
 from paramctl.groups import Groups
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
@@ -93,13 +92,13 @@ def test_the_model_is_found_in_a_training_checkpoint() -> None:
 def test_a_key_lists_another_part_of_a_training_checkpoint() -> None:
     loaded = load("training.pt")
     assert isinstance(loaded, dict)
-    checkpoint = paramctl.open(SAMPLES / "training.pt", ReadOptions(key="optimizer"))
+    checkpoint = paramctl.open(SAMPLES / "training.pt", key="optimizer")
     assert "state.0.exp_avg" in checkpoint
     assert_same(checkpoint, loaded["optimizer"])
 
 
 def test_all_parts_of_a_training_checkpoint_are_listed_under_their_keys() -> None:
-    checkpoint = paramctl.open(SAMPLES / "training.pt", ReadOptions(everything=True))
+    checkpoint = paramctl.open(SAMPLES / "training.pt", everything=True)
     assert_same(checkpoint, load("training.pt"))
 
 

@@ -4,11 +4,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from paramctl.errors import NoMatchError, find_closest
+from paramctl.errors import NoMatchError, find_closest, tell_some
 from paramctl.layers import build_layers
 from paramctl.walks import closest_pool
-
-MAX_SHOWN = 3
 
 
 class Substitution(NamedTuple):
@@ -23,12 +21,5 @@ class Substitution(NamedTuple):
 def fits_nothing(text: str, sought: str, names: Collection[str]) -> NoMatchError:
     """Return what to say of a rule that fits no name, with the closest to what it looks for."""
     close = find_closest(sought, closest_pool(build_layers(names)))
-    hint = f"closest: {', '.join(close)}" if close else _examples(names)
+    hint = f"closest: {', '.join(close)}" if close else tell_some(names)
     return NoMatchError(f"'{text}' fits no name", hint=hint)
-
-
-def _examples(names: Collection[str]) -> str:
-    shown = list(names)[:MAX_SHOWN]
-    if not shown:
-        return "the model has no parameters"
-    return f"names are {', '.join(shown)}" + (", ..." if len(names) > MAX_SHOWN else "")

@@ -1,0 +1,102 @@
+"""What Python programs hand over by mistake: one sentence at the door, and nothing is done."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import paramctl
+from paramctl.arrays import read
+from paramctl.errors import UsageError
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+MLP = str(SAMPLES / "mlp.pt")
+METHODS = [each for name, each in vars(paramctl.Model).items() if name[0] != "_" and callable(each)]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "options", "message"),
+    [
+        ("drop", [["2", "0.bias"]], {}, "drop(*addresses) gives each by itself"),
+        ("extract", [{"2"}], {}, "extract() takes addresses as str, not {'2'}; extract(*addresses"),
+        ("tie", [("0", "2")], {}, "tie() takes addresses as str, not ('0', '2'); tie(*addresses)"),
+        ("tie", ["0", "2"], {"keep": 0}, "tie() takes keep as str, not 0"),
+        ("set", [["0.bias = 0"]], {}, "set() takes statements as str, not ['0.bias = 0']; set(*"),
+        ("rename", [["s/0/1/"]], {}, "rename() takes rules as str | Mapping[str, str], not ['s/0/"),
+        ("rename", [{"0.bias": 5}], {}, "not {'0.bias': 5}"),
+        ("rename", [{0: "a"}], {}, "not {0: 'a'}"),
+        ("merge", ["x.pt"], {}, "takes others as Checkpoint, not 'x.pt'; paramctl.open('x.pt') ma"),
+        ("merge", [{"w": torch.ones(2)}], {}, "; paramctl.open('FILE') makes one"),
+        ("merge", [], {"prefer": "frist"}, "[Literal['first', 'last']], not 'frist'"),
+        (
+            "graft",
+            [Path("x.pt")],
+            {},
+            "graft() takes source as Checkpoint, not PosixPath('x.pt'); p",
+        ),
+        ("diff", [None], {}, "diff() takes other as Checkpoint, not None; paramctl.open("),
+        ("diff", [paramctl.open(MLP)], {"ignore": ["types"]}, "'class']], not ['types']"),
+        ("diff", [paramctl.open(MLP)], {"strip_prefix": "m."}, "not 'm.'; write ['m.']"),
+        ("diff", [paramctl.open(MLP)], {"atol": "0.1"}, "diff() takes atol as float, not '0.1'"),
+        ("init", [torch.nn.init.xavier_uniform_], {}, "takes scheme as str, not a function"),
+        ("init", ["zeros"], {"seed": 1.5}, "init() takes seed as int | None, not 1.5"),
+        ("resize", ["2"], {"shape": 9}, "resize() takes shape as Sequence[int], not 9"),
+        ("with_metadata", [{"step": 1}], {}, "texts as Mapping[str, str], not {'step': 1}"),
+        ("cast", [torch.bfloat16], {}, "cast() takes dtype as str, not a dtype"),
+        ("check", [], {"only": ["nan"]}, "check() takes only as str, not ['nan']"),
+        ("stats", [], {"quantiles": 0.5}, "stats() takes quantiles as Collection[float], not 0.5"),
+        ("stats", [], {"quantiles": ["0.5"]}, "quantiles as Collection[float], not ['0.5']"),
+        ("save", [5], {}, "save() takes path as str | PathLike[str], not 5"),
+        ("save", [b"x"], {}, "save() takes path as str | PathLike[str], not b'x'"),
+        ("save", ["x"], {"ties": "both"}, "takes ties as Literal['alias', 'copy'], not 'both'"),
+        ("save", ["x"], {"max_shard_size": 0}, "'0' is no size; write 5GB, 500MB or 4GiB"),
+    ],
+)
+def test_a_wrong_argument_is_told_with_what_to_pass(
+    method: str,
+    arguments: list[object],
+    options: dict[str, object],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as error:
+        getattr(paramctl.open(MLP), method)(*arguments, **options)
+    assert message in str(error.value)
+    assert len(str(error.value)) < 200
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x.pt", [MLP]])
+def test_what_is_opened_is_a_path(path: object) -> None:
+    with pytest.raises(UsageError, match=r"^open\(\) takes path as str \| PathLike\[str\], not "):
+        paramctl.open(path)  # type: ignore[arg-type]
+
+
+def test_what_fits_in_other_words_is_taken(tmp_path: Path) -> None:
+    model = paramctl.open(Path(MLP), max_header_bytes=np.int64(10_000))  # type: ignore[arg-type]
+    assert model.stats(quantiles=np.linspace(0, 1, 3))[0].quantiles
+    for shape in ([9], (9,), torch.Size([9])):
+        assert read(model.resize("0.bias", shape=shape, scheme="zeros")["0.bias"]).shape == (9,)
+    assert not model.check(against=Path(MLP))
+    model.save(tmp_path / "out", max_shard_size="5GB")
+    assert load_file(tmp_path / "out" / "model.safetensors").keys() == model.keys()
+
+
+@pytest.mark.parametrize("function", [paramctl.open, *METHODS])
+def test_every_method_holds_its_arguments_against_types_that_are_there(
+    function: Callable[..., object],
+) -> None:
+    assert hasattr(function, "__wrapped__")
+    parameters = inspect.signature(function).parameters.values()
+    assert not [each for each in parameters if isinstance(each.annotation, str)]
+
+
+def test_a_key_of_another_type_is_an_unknown_name() -> None:
+    with pytest.raises(KeyError, match="no parameter '0'; names are "):
+        paramctl.open(MLP)[0]  # type: ignore[index]
