@@ -290,6 +290,8 @@ def test_the_prefix_that_is_in_the_way_is_told(forks: Forks, tmp_path: Path) -> 
     run = forks.run("graft", MLP, tmp_path / "m", "-n")
     assert run.err.endswith("; --map 's/^/module./'\n")
     assert forks.run("graft", MLP, tmp_path / "m", "-n", "--map", "s/^/module./").code == 0
+    run = forks.run("graft", tmp_path / "m", MLP, "-n", "--map", "module.0.weight -> other")
+    assert run.err.endswith("; --map 'module ->'\n")
 
 
 def test_a_plan_says_what_becomes_of_each_parameter(tmp_path: Path) -> None:

@@ -232,6 +232,7 @@ def of_no_length(handler: Handler) -> None:
 
 
 LIES = "asked for, and the server says that it sends"
+LOG_IN = "download the file first, or put USER:PASSWORD@ before its host"
 BAD_ANSWERS = {
     "no-parts-of-100-gb": (
         all_of_it,
@@ -259,8 +260,8 @@ BAD_ANSWERS = {
     "no-http": (no_http, "no answer of HTTP"),
     "many-headers": (many_headers, "no answer of HTTP"),
     "silent": (silent, "broke off"),
-    "unauthorized": (answer(401), "refuses it: 401 Unauthorized; download the file first"),
-    "forbidden": (answer(403), "refuses it: 403 Forbidden; download the file first"),
+    "unauthorized": (answer(401), f"refuses it: 401 Unauthorized; {LOG_IN}$"),
+    "forbidden": (answer(403), f"refuses it: 403 Forbidden; {LOG_IN}$"),
     "absent": (answer(404), "has no such file: 404 Not Found"),
     "gone": (answer(410), "has no such file: 410 Gone"),
     "no-such-part": (answer(416, Content_Range="bytes */7"), LIES),

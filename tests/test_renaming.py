@@ -72,7 +72,6 @@ def reread(checkpoint: Checkpoint) -> Checkpoint:
         ("a.b -> c", "a.b.w", "c.w"),
         ("a.b -> c", "aXb.w", None),
         ("module ->", "module.a.module.b", "a.module.b"),
-        ("module ->", "module", None),
         ("h.{i} -> x.{i}.y", "h.w.z", "x.w.y.z"),
         ("h.{i} -> x", "h.", None),
         ("h.{i}.attn -> l.{i}.at", "h.3.attn.w", "l.3.at.w"),
@@ -237,9 +236,11 @@ def test_names_that_become_one_are_listed() -> None:
     )
 
 
-def test_no_name_becomes_empty() -> None:
-    with pytest.raises(UsageError, match=r"nothing would be left of the name 'a\.w'"):
-        renamed(model_of("a.w", "b"), "s/^a.*//")
+@pytest.mark.parametrize("rule", ["s/^a.*//", "a.{i} ->"])
+def test_no_name_becomes_empty(rule: str) -> None:
+    what = r"nothing would be left of the name 'a\.w'; 'paramctl drop' leaves parameters out"
+    with pytest.raises(UsageError, match=what):
+        renamed(model_of("a.w", "a.v", "b"), rule)
 
 
 # Maps in files

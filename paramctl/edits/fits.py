@@ -71,7 +71,7 @@ def _nothing_fits(source: Checkpoint, target: Checkpoint) -> UsageError:
     if source.is_planned:
         return UsageError("it has no values to copy", hint="SRC is the model that has them")
     prefix, hint = find_prefix(source.entries, target.entries), "--map changes its names"
-    if prefix and next(iter(source), "").startswith(prefix):
+    if prefix and any(name.startswith(prefix) for name in source):
         hint = f"--map '{prefix.removesuffix('.')} ->'"
     elif prefix:
         hint = f"--map 's/^/{prefix}/'"

@@ -20,7 +20,7 @@ from paramctl.remote.connections import Connections
 from paramctl.remote.windows import WINDOW, FarSource
 
 MAX_WHOLE = 1 << 24  # bytes of a file that is read as a whole where its server serves no parts
-LOG_IN = f"{DOWNLOAD}, or name it with its user and password, https://USER:PASSWORD@HOST"
+LOG_IN = f"{DOWNLOAD}, or put USER:PASSWORD@ before its host"
 
 
 class Access(NamedTuple):

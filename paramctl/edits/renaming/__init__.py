@@ -36,12 +36,13 @@ def rename(checkpoint: AnyCheckpoint, steps: Iterable[Step]) -> AnyCheckpoint:
 
 
 def _check(names: list[str], renamed: list[str]) -> None:
-    """Make sure that no two names have become one, and none has become empty."""
-    if len(set(renamed)) < len(names):
-        raise UsageError(_collisions(names, renamed), hint="each needs a name of its own")
+    """Make sure that no name has become empty, and no two have become one."""
     for old, new in zip(names, renamed, strict=True):
         if old and not new:
-            raise UsageError(f"nothing would be left of the name '{old}'")
+            what = f"nothing would be left of the name '{old}'"
+            raise UsageError(what, hint="'paramctl drop' leaves parameters out")
+    if len(set(renamed)) < len(names):
+        raise UsageError(_collisions(names, renamed), hint="each needs a name of its own")
 
 
 def _collisions(names: list[str], renamed: list[str]) -> str:

@@ -29,12 +29,12 @@ class Template(NamedTuple):
         return Substitution(pattern, new.replacement(pattern), self.text)
 
     def stripped(self) -> Substitution:
-        """Return what takes this layer off the names below it.
+        """Return what takes this layer off the names below it, and all of a name that it is.
 
         Raises:
             ExpressionError: it does not parse; says at which column.
         """
-        return Substitution(self.pattern(r"\."), "", self.text)
+        return Substitution(self.pattern(r"(?:\.|\Z)"), "", self.text)
 
     def pattern(self, end: str) -> re.Pattern[str]:
         """Return what fits a name that begins with this one, and behind it has `end`."""
