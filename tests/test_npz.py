@@ -78,6 +78,29 @@ def test_an_archive_is_what_numpy_saved(save: Callable[..., None], tmp_path: Pat
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_texts_beside_numbers_are_told_and_not_read(
+    save: Callable[..., None], forks: Forks, tmp_path: Path
+) -> None:
+    texts = {
+        "classes": np.array(["cat", "großer dog"]),
+        "big/endian": np.array([["a"], ["b"]], ">U5"),
+        "bytes": np.array([b"ab", b"c"]),
+        "one": np.array("v2"),
+        "none": np.array([], str),
+        "empty": np.zeros(3, "<U0"),
+    }
+    save(tmp_path / "x", w=np.arange(3.0), **texts, b=np.ones(2))
+    model = open_checkpoint(tmp_path / "x.npz")
+    assert model.others == {name: f"text {list(array.shape)}" for name, array in texts.items()}
+    assert list(model) == ["w", "b"]
+    assert_same(model["w"], np.arange(3.0))
+    assert "cat" not in forks.run("ls", tmp_path / "x.npz", "--format", "json").out
+    run = forks.run("convert", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    assert "x.npz: not written: classes (text [2]), big/endian (text [2, 1]), bytes" in run.err
+    assert sorted(np.load(tmp_path / "y.npz")) == ["b", "w"]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_an_archive_of_no_arrays_is_a_model_of_none(
     save: Callable[..., None], tmp_path: Path
 ) -> None:

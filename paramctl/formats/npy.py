@@ -5,6 +5,8 @@ nothing is evaluated. Source: numpy/lib/_format_impl.py, "Format Version 1.0" to
 """
 
 import re
+from math import prod
+from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
 from paramctl.dtypes import BY_NUMPY, DType
@@ -17,6 +19,7 @@ NAME = "array"  # of the one tensor of a file that is read as a checkpoint
 LENGTHS = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # version -> bytes of the header's length
 MAX_HEADER = 1 << 16  # bytes: that of an array of numbers takes 128
 MAX_SIZE = 2**63 - 1  # of a dimension
+TEXT_UNITS = {"S": 1, "U": 4}  # bytes of a character
 
 _WS = r"[ \t\n]*+"
 _NUMBER = rf"[0-9]{{1,20}}L?{_WS}"  # Python 2 wrote an L behind
@@ -27,7 +30,17 @@ _FIELDS = {"descr", "fortran_order", "shape"}
 _SHAPE = re.compile(rf"\({_WS}(?:(?:{_NUMBER},{_WS})+(?:{_NUMBER})?)?\)")
 _DESCR = re.compile(r"'([<>|])(\w+)'")
 _NAMELESS = re.compile(r"'[<|](?:V|f)1'")  # what numpy writes of a dozen types of ml_dtypes
+_TEXTS = re.compile(r"'(?:[<>](?=U)|\|(?=S))([US])(\d{1,10})'")
 _OBJECT = re.compile(rf"(?:^|,{_WS})'[<>|=]?O\d*'")  # the type itself, or that of a field
+
+
+class Header(NamedTuple):
+    """What an array is, its type as it is written, and where its elements begin."""
+
+    descr: str
+    shape: tuple[int, ...]
+    is_fortran: bool
+    start: int
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:  # noqa: ARG001 (a reader's signature)
@@ -58,25 +71,62 @@ def read_array(source: Source, name: str) -> Entry:
         UnsafeError: it holds Python objects, which would have to be unpickled.
         LimitError: its header is longer than that of any array of numbers.
     """
-    header, start = _read_header(source)
-    fields = _split_fields(header)
-    element, big_endian = _element(fields["descr"])
-    shape = _shape(fields["shape"])
+    return to_entry(source, read_header(source), name)
+
+
+def read_header(source: Source) -> Header:
+    """Return what an array is.
+
+    Raises:
+        MalformedError: the header is no dictionary of the three fields, or they are no such values.
+        LimitError: it is longer than that of any array of numbers.
+    """
+    text, start = _read_text(source)
+    fields = _split_fields(text)
     if fields["fortran_order"] not in ("True", "False"):
         raise MalformedError("the .npy header's fortran_order is neither True nor False")
-    strides = row_major(shape[::-1])[::-1] if fields["fortran_order"] == "True" else None
-    storage = Storage(source, start, source.size - start, "", big_endian)
-    entry = Entry(name, element, shape, storage, 0, strides)
-    if entry.nbytes != storage.nbytes:
-        raise MalformedError(
-            f"an array {element.name} {list(shape)} takes {entry.nbytes} bytes, "
-            f"behind its header are {storage.nbytes}"
-        )
+    shape = _shape(fields["shape"])
+    return Header(fields["descr"], shape, fields["fortran_order"] == "True", start)
+
+
+def to_entry(source: Source, header: Header, name: str) -> Entry:
+    """Return an array of numbers under a name.
+
+    Raises:
+        MalformedError: it is of something else, or its size is not that of the array.
+        UnsafeError: it holds Python objects.
+    """
+    element, big_endian = _element(header.descr)
+    strides = row_major(header.shape[::-1])[::-1] if header.is_fortran else None
+    storage = Storage(source, header.start, source.size - header.start, "", big_endian)
+    entry = Entry(name, element, header.shape, storage, 0, strides)
+    _check_size(header, source, entry.nbytes, element.name)
     return entry
 
 
-def _read_header(source: Source) -> tuple[str, int]:
-    """Return the header's text, and where the elements begin."""
+def describe_texts(source: Source, header: Header) -> str:
+    """Say what an array of texts is, `text [3]`, as that of an HDF5 file; "" if it is of others.
+
+    Raises:
+        MalformedError: its size is not that of the texts.
+    """
+    match = _TEXTS.fullmatch(header.descr)
+    if not match:
+        return ""
+    nbytes = TEXT_UNITS[match[1]] * int(match[2]) * prod(header.shape)
+    _check_size(header, source, nbytes, header.descr)
+    return f"text {list(header.shape)}"
+
+
+def _check_size(header: Header, source: Source, nbytes: int, kind: str) -> None:
+    there = source.size - header.start
+    if nbytes != there:
+        what = f"an array {kind} {list(header.shape)} takes {nbytes} bytes"
+        raise MalformedError(f"{what}, behind its header are {there}")
+
+
+def _read_text(source: Source) -> tuple[str, int]:
+    """Return a header's text, and where the elements begin."""
     head = source.read(0, min(source.size, 12))
     if not head.startswith(MAGIC):
         raise MalformedError("no .npy file: it does not begin as one")
@@ -110,12 +160,14 @@ def _split_fields(header: str) -> dict[str, str]:
 def _element(descr: str) -> tuple[DType, bool]:
     """Return the type of the elements, and whether their bytes are in big-endian order."""
     if _OBJECT.search(descr):
-        raise UnsafeError("an array of Python objects, which would have to be unpickled")
+        what = "an array of Python objects, which would have to be unpickled"
+        raise UnsafeError(what, hint="save it as numbers or texts")
     match = _DESCR.fullmatch(descr)
     order, kind = match.groups() if match else ("", "")
     element = BY_NUMPY.get(kind)
     if element is None or order not in _orders(element):
-        hint = "its type is not told: save it as float32" if _NAMELESS.fullmatch(descr) else ""
+        is_nameless = _NAMELESS.fullmatch(descr)
+        hint = "its type is not told: save it as float32" if is_nameless else "save it as numbers"
         raise MalformedError(f"an array that no tensor holds: {descr}", hint=hint)
     return element, order == ">"
 

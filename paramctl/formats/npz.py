@@ -5,16 +5,16 @@ Source: `numpy.savez`, numpy/lib/_npyio_impl.py.
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, ParamctlError
-from paramctl.formats.npy import read_array
+from paramctl.formats.npy import describe_texts, read_header, to_entry
 from paramctl.formats.zip_members import open_member
-from paramctl.formats.zips import read_directory
+from paramctl.formats.zips import Member, read_directory
 from paramctl.sources import Source
 
 SUFFIX = ".npy"
 
 
 def read(source: Source, options: ReadOptions) -> Checkpoint:  # noqa: ARG001 (a reader's signature)
-    """Read the archive's directory and the header of each array.
+    """Read the archive's directory and the header of each array; arrays of texts are told.
 
     Raises:
         MalformedError: the archive or an array is broken, or there is something else in it.
@@ -24,13 +24,19 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:  # noqa: ARG001 (a
     for member in read_directory(source, folds_case=False).values():
         if not member.name.endswith(SUFFIX):
             raise MalformedError(f"zip member '{member.name}' is no {SUFFIX} file beside others")
-        name = member.name.removesuffix(SUFFIX)
         try:
-            entry = read_array(open_member(source, member), name)
+            _add(checkpoint, source, member)
         except ParamctlError as error:
             error.where = error.where or f"zip member '{member.name}'"
             raise
-        values = open_member(source, member)  # which has not begun to inflate, as the header's has
-        storage = entry.storage and entry.storage._replace(source=values)
-        checkpoint.entries[name] = entry._replace(storage=storage)
     return checkpoint
+
+
+def _add(checkpoint: Checkpoint, source: Source, member: Member) -> None:
+    name = member.name.removesuffix(SUFFIX)
+    header = read_header(open_member(source, member))
+    values = open_member(source, member)  # which has not begun to inflate, as the header's has
+    if texts := describe_texts(values, header):
+        checkpoint.others[name] = texts
+    else:
+        checkpoint.entries[name] = to_entry(values, header, name)
