@@ -337,6 +337,28 @@ REFUSED: dict[str, tuple[object, type[ParamctlError], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("sparse csr", "paramctl drop leaves it out, to_dense() in PyTorch makes one of it"),
+        ("qint8", "paramctl drop leaves it out, dequantize() in PyTorch makes one of it"),
+        ("meta tensor", "paramctl init gives it values, drop leaves it out"),
+        ("nested tensor", "paramctl drop leaves it out"),
+    ],
+)
+def test_what_is_no_plain_tensor_has_a_way_out(name: str, way: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        writer.save(torch_file(tmp_path, nets.STATES[name]()), tmp_path / "out")
+    assert caught.value.hint == way
+
+
+def test_init_gives_a_tensor_without_values_some(tmp_path: Path) -> None:
+    torch.save(nets.STATES["meta tensor"](), tmp_path / "model.pt")
+    model = paramctl.open(tmp_path / "model.pt")
+    model.init("ones", seed=0).save(tmp_path / "out")
+    assert load_file(tmp_path / "out")["m"].tolist() == torch.ones(3, 4).tolist()
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_safetensors_cannot_hold_is_refused_by_name(name: str, tmp_path: Path) -> None:
     state, error, message = REFUSED[name]

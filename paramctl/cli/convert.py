@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.cli.casting import Dtype, cast_to
 from paramctl.cli.environment import Environment
 from paramctl.cli.exporting import export_model, is_exported
 from paramctl.cli.models import open_model
 from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import ModelAlone, Reading, complete_addresses
+from paramctl.cli.packed import refuse_packed
 from paramctl.cli.saving import Destination, Saving, choose_destination
 from paramctl.cli.weights import Given, Weights
-from paramctl.dtypes import FLOATING
 from paramctl.errors import UsageError, blaming
 from paramctl.views.casts import show_casts
 from paramctl.views.changes import Changes
@@ -35,27 +36,13 @@ paramctl: wrote /tmp/mlp.npz, 1.32 kB
 """
 
 
-def complete_types(incomplete: str) -> list[str]:
-    """Return the types that begin with what is typed."""
-    return [name for name in sorted(FLOATING) if name.startswith(incomplete)]
-
-
 def run(
     environment: Environment,
     reading: Reading,
     saving: Saving,
     arguments: ModelAlone = None,
     *,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="TYPE",
-            help="Round what is floating-point to this type: bf16, float16, float8_e4m3fn.",
-            autocompletion=complete_types,
-            show_default=False,
-        ),
-    ] = "",
+    dtype: Dtype = "",
     keep_dtype: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,7 +72,8 @@ def run(
         raise UsageError("--weights and --input are for -o FILE.onnx")
     destination = choose_destination(environment, saving, checkpoint, any_format=True)
     with blaming(checkpoint.file):
-        converted = _cast(checkpoint, dtype, keep_dtype or []) if dtype else checkpoint
+        converted = cast_to(checkpoint, dtype, keep_dtype or [])
+        refuse_packed(converted, dtype, keep_dtype or [])
         destination.save(converted, partial(_show, checkpoint, converted, destination))
     if dtype:
         note_overflows(environment, converted, dtype)
@@ -96,9 +84,3 @@ def _show(old: Checkpoint, new: Checkpoint, destination: Destination) -> Changes
     if new is old:
         return show_whole(new, f"write as {destination.options.format}")
     return show_casts(old, new)
-
-
-def _cast(checkpoint: Checkpoint, dtype: str, keep: list[str]) -> Checkpoint:
-    from paramctl.edits.casting import cast, parse_dtype  # noqa: PLC0415 (loads numpy)
-
-    return cast(checkpoint, parse_dtype(dtype), keep)

@@ -1,8 +1,9 @@
 """`paramctl drop`: leave parameters out."""
 
+from paramctl.cli.casting import Dtype, add_casts, cast_to
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import notes_on_spec
+from paramctl.cli.notes import note_overflows, notes_on_spec
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.selection import drop
@@ -44,6 +45,8 @@ def run(
     filtering: Filtering,
     saving: Saving,
     arguments: ModelAndLayers = None,
+    *,
+    dtype: Dtype = "",
 ) -> None:
     """Leave layers or parameters out of a model."""
     checkpoint, addresses = open_model(environment, arguments, reading)
@@ -51,4 +54,9 @@ def run(
     with blaming(checkpoint.file):
         left = drop(checkpoint, addresses, filtering.classes)
         notes = notes_on_spec(checkpoint, left)
-        destination.save(left, lambda: show_dropped(checkpoint, left), notes)
+        written = cast_to(left, dtype)
+        destination.save(
+            written, lambda: add_casts(show_dropped(checkpoint, left), left, written), notes
+        )
+    if dtype:
+        note_overflows(environment, written, dtype)

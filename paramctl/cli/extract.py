@@ -1,8 +1,9 @@
 """`paramctl extract`: a part of a model as a model of its own."""
 
+from paramctl.cli.casting import Dtype, cast_to
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
-from paramctl.cli.notes import notes_on_spec
+from paramctl.cli.notes import note_overflows, notes_on_spec
 from paramctl.cli.options import Filtering, ModelAndLayers, Reading
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.selection import extract
@@ -38,11 +39,15 @@ def run(
     filtering: Filtering,
     saving: Saving,
     arguments: ModelAndLayers = None,
+    *,
+    dtype: Dtype = "",
 ) -> None:
     """Make a layer a model of its own, or some parameters."""
     checkpoint, addresses = open_model(environment, arguments, reading)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
-        part = extract(checkpoint, addresses, filtering.classes)
+        part = cast_to(extract(checkpoint, addresses, filtering.classes), dtype)
         notes = notes_on_spec(checkpoint, part)
         destination.save(part, lambda: show_whole(part, "extract"), notes)
+    if dtype:
+        note_overflows(environment, part, dtype)

@@ -34,10 +34,12 @@ def check_entries(entries: Iterable[Entry]) -> None:
 def _packed(entry: Entry) -> UsageError:
     from paramctl.quantized import PACKINGS  # noqa: PLC0415 (loads numpy)
 
-    is_unpacked = entry.dtype.name in PACKINGS
-    hint = "convert --dtype float32 makes numbers of them" if is_unpacked else "drop leaves it out"
-    what = f"'{entry.name}' is of {entry.dtype.name}, whose blocks are not written"
-    return UsageError(what, hint=f"paramctl {hint}")
+    what = f"'{entry.name}' is of {entry.dtype.name}, whose "
+    if entry.dtype.name in PACKINGS:
+        hint = "convert, drop and extract make numbers of them with --dtype float32"
+        return UsageError(f"{what}blocks are not written", hint=hint)
+    hint = "paramctl drop leaves it out, and makes numbers of others with --dtype float32"
+    return UsageError(f"{what}values are not unpacked: it cannot be written", hint=hint)
 
 
 def storage_of(entry: Entry) -> Storage:
@@ -53,11 +55,18 @@ def storage_of(entry: Entry) -> Storage:
         what = f"'{entry.name}' has no values yet: only its shape and its type are known"
         raise UsageError(what, hint="paramctl init gives it some")
     if entry.layout not in LAZY or entry.storage is None:
-        raise UsageError(
-            f"'{entry.name}' is {entry.layout}: only plain tensors are written",
-            hint="drop it, or make it dense",
-        )
+        what = f"'{entry.name}' is {entry.layout}: only plain tensors are written"
+        raise UsageError(what, hint=f"paramctl {_way_out(entry.layout)}")
     return entry.storage
+
+
+def _way_out(layout: str) -> str:
+    """Say what makes a plain tensor of one of another layout, or how to do without."""
+    if layout == "meta":
+        return "init gives it values, drop leaves it out"
+    is_sparse = layout.startswith("sparse_")
+    method = "dequantize" if layout == "quantized" else "to_dense" if is_sparse else ""
+    return "drop leaves it out" + (f", {method}() in PyTorch makes one of it" if method else "")
 
 
 def _check_name(entry: Entry) -> None:
