@@ -200,7 +200,10 @@ def test_unused_rules_and_untouched_parameters_of_a_file_are_told(tmp_path: Path
     why = "no parameter or layer 'q'; closest: a, b, c"
     assert run.err.splitlines() == [
         f"paramctl: 2 unused rules: recipe.yaml: a.weight; recipe.yaml: q ({why})",
-        "paramctl: 1 kept parameter: 'c.weight': no rule is for it",
+        (
+            "paramctl: 1 kept parameter: 'c.weight': no rule is for it; "
+            "set one with --rule c.weight=SCHEME"
+        ),
     ]
     strict = paramctl("init", tmp_path / "model.pt", "--recipe", recipe, "--strict", "--dry-run")
     assert strict.code == 2

@@ -25,15 +25,13 @@ def refuse_gaps(checkpoint: Checkpoint, plan: "Plan") -> None:
     lacking = [name for name in plan.kept if checkpoint[name].layout == PLANNED]
     if not lacking:
         return
-    import shlex  # noqa: PLC0415 (only for the error)
-
     first, *others = lacking
     named = ", ".join(f"'{name}'" for name in others[:MAX_NAMED])
     more = ", ..." if len(others) > MAX_NAMED else ""
     also = f", and one for {named}{more}" if others else ""
     raise UsageError(
         f"{_reason(first, plan.kept[first])}, and it has no values yet",
-        hint=f"give it some: {shlex.join(['--rule', f'{first}=SCHEME'])}{also}",
+        hint=f"give it some: {_rule_for(first)}{also}",
     )
 
 
@@ -45,10 +43,11 @@ def report_plan(environment: Environment, plan: "Plan", *, strict: bool) -> None
     """
     unused = [str(unused) for unused in plan.unused if unused.rule.is_wanted]
     kept = list(starmap(_reason, plan.untouched.items()))
-    for items, what in ((unused, "unused rule"), (kept, "kept parameter")):
+    wanted = f"; set one with {_rule_for(plan.unruled)}" if plan.unruled else ""
+    for items, what, hint in ((unused, "unused rule", ""), (kept, "kept parameter", wanted)):
         if not items:
             continue
-        text = f"{count_noun(len(items), what)}: {_list(items)}"
+        text = f"{count_noun(len(items), what)}: {_list(items)}{hint}"
         if strict:
             raise UsageError(text)
         environment.note(escape(text))
@@ -69,6 +68,13 @@ def why_nothing(plan: "Plan") -> str:
         if unused.why and unused.rule.is_wanted:
             return f"unused rule: {unused}"
     return next(starmap(_reason, plan.kept.items()), "the model is empty")
+
+
+def _rule_for(name: str) -> str:
+    """Return the option that a shell takes for a rule of a parameter."""
+    import shlex  # noqa: PLC0415 (where something is kept)
+
+    return shlex.join(["--rule", f"{name}=SCHEME"])
 
 
 def _reason(name: str, why: str) -> str:

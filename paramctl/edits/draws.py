@@ -7,7 +7,7 @@ from paramctl.checkpoint import Entry
 from paramctl.edits.rules import Rule
 from paramctl.init.distributions import Distribution
 
-KEPT_BY_RULE = "a rule keeps it"
+KEPT_BY_RULE, NO_RULE = "a rule keeps it", "no rule is for it"
 
 
 class Draw(NamedTuple):
@@ -48,3 +48,8 @@ class Plan(NamedTuple):
     def untouched(self) -> Mapping[str, str]:
         """What is kept though no rule says so, and why."""
         return {name: why for name, why in self.kept.items() if why != KEPT_BY_RULE}
+
+    @property
+    def unruled(self) -> str:
+        """The first that is kept because no rule is for it, "" where there is none."""
+        return next((name for name, why in self.kept.items() if why == NO_RULE), "")

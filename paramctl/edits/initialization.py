@@ -7,9 +7,9 @@ from types import MappingProxyType
 from paramctl.addresses import Resolver
 from paramctl.checkpoint import PLAIN, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.dtypes import FLOATING
-from paramctl.edits.draws import KEPT_BY_RULE, Draw, Plan, Unused
+from paramctl.edits.draws import KEPT_BY_RULE, NO_RULE, Draw, Plan, Unused
 from paramctl.edits.filled import Filled
-from paramctl.edits.keras import KERAS, is_numbered
+from paramctl.edits.keras import KERAS, UNTOLD, is_numbered
 from paramctl.edits.provenance import note_draws
 from paramctl.edits.rules import STATISTICS, Rule
 from paramctl.edits.targets import targets_of
@@ -92,7 +92,9 @@ class _Planner:
         target, rule = self.targets[draw.entry.name], draw.rule
         if self.checkpoint.format not in KERAS or not is_numbered(draw.entry):
             return False
-        if rule.scheme is None or target.variable or rule.layout or rule.fans:
+        if rule.scheme is None or rule.layout or rule.fans:
+            return False
+        if target.variable not in ("", UNTOLD):
             return False
         try:
             return rule.scheme.distribution(target._replace(variable="kernel")) != draw.distribution
@@ -168,7 +170,7 @@ class _Planner:
     def _why_kept(self, stored: str) -> str:
         """Return why there is no decision on a parameter."""
         dtype = self.checkpoint[stored].dtype.name
-        return "no rule is for it" if dtype in FLOATING else f"it is of {dtype}"
+        return NO_RULE if dtype in FLOATING else f"it is of {dtype}"
 
 
 def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:

@@ -9,14 +9,14 @@ def targets_of(checkpoint: Checkpoint) -> dict[str, Target]:
     """Return every parameter with the class of its layer, and the shapes beside it."""
     siblings: dict[str, dict[str, tuple[int, ...]]] = {}
     targets = {}
-    variables = name_variables(checkpoint.entries)
+    variables = name_variables(checkpoint)
     for name, entry in checkpoint.items():
-        layer, _, leaf = name.rpartition(".")
+        layer = name.rpartition(".")[0]
         beside = siblings.setdefault(layer, {})
-        variable = variables.get(name, "")
-        beside[variable or leaf] = entry.shape
-        layer_type = checkpoint.types.get(layer, "")
-        targets[name] = Target(
+        layer_type, variable = checkpoint.types.get(layer, ""), variables.get(name, "")
+        target = Target(
             name, entry.shape, entry.dtype.name, layer_type, siblings=beside, variable=variable
         )
+        beside[target.leaf] = entry.shape
+        targets[name] = target
     return targets

@@ -48,6 +48,8 @@ _STATISTICS = {
     "running_mean": Role.RUNNING_MEAN,
     "running_var": Role.RUNNING_VAR,
     "num_batches_tracked": Role.BATCHES,
+    "moving_mean": Role.RUNNING_MEAN,  # Keras's names
+    "moving_variance": Role.RUNNING_VAR,
 }
 _CLASSES = {
     Kind.LINEAR: r"(?:Lazy)?(?:Linear|Conv(?:Transpose)?[123]d)",
@@ -67,39 +69,61 @@ _EMBEDDING = re.compile(
 _RECURRENT = re.compile(r"(?:weight|bias)_(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?")
 _ATTENTION = re.compile(r"in_proj_(?:weight|bias)|[qkv]_proj_weight|bias_[kv]")
 _WEIGHT = re.compile(r"(?:weight|kernel)(?!_[gu]$)|^w(?=\d|_|$)", re.IGNORECASE)
-_NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g")  # of attention; the sizes of weight norm
+_NO_WEIGHT = re.compile(r"bias|mask|original0|weight_g|^(?:alpha|beta|gamma|scale)$")
+"""Of attention; the sizes of weight norm; vectors of Keras's and Flax's that may have more axes."""
+
+_TABLE = re.compile(r"embeddings?")  # of Keras and Flax
 _NORM_WEIGHT = re.compile(r"weight|gamma|scale|g")
 _BIAS = re.compile(r"bias|^b(?=\d|_|$)|^beta$", re.IGNORECASE)
 
 
 def kind_of(target: Target) -> Kind:
     """Return the family of the layer that a parameter belongs to."""
-    return _kind_of_class(target.layer.rpartition(".")[2]) or _kind_by_names(target)
+    return _kind_of_class(target.layer) or _kind_by_names(target)
 
 
 def role_of(target: Target) -> Role:
     """Return what a parameter is for; unknown where its name and shape do not tell."""
-    leaf, rank = target.leaf, len(target.shape)
-    if leaf in _STATISTICS:
-        return _STATISTICS[leaf]
-    if "float" not in target.dtype:
+    if target.leaf in _STATISTICS:
+        return _STATISTICS[target.leaf]
+    if "float" not in target.dtype or not target.shape:
         return Role.UNKNOWN
-    if rank >= 2 and _WEIGHT.search(leaf):
-        return Role.EMBEDDING if kind_of(target) is Kind.EMBEDDING else Role.WEIGHT
-    if rank == 1 and _BIAS.search(leaf):
-        return Role.BIAS
-    if rank == 1 and _NORM_WEIGHT.fullmatch(leaf) and kind_of(target) is Kind.NORM:
-        return Role.NORM_WEIGHT
-    return Role.UNKNOWN
+    return _role_of_matrix(target) or _role_of_vector(target)
+
+
+def _role_of_matrix(target: Target) -> Role | None:
+    leaf, rank = target.leaf, len(target.shape)
+    if rank == 2 and _TABLE.fullmatch(leaf):
+        return Role.EMBEDDING
+    if rank == 1 or not _WEIGHT.search(leaf) or _kind_of_class(target.layer) is Kind.NORM:
+        return None
+    return Role.EMBEDDING if kind_of(target) is Kind.EMBEDDING else Role.WEIGHT
+
+
+def _role_of_vector(target: Target) -> Role:
+    """Tell a bias or the weight of a norm, which may have more axes: those of heads, of a picture.
+
+    Beside a kernel of Keras or Flax a bias is that of its outputs, however they are laid out.
+    """
+    if _BIAS.search(target.leaf):
+        is_flat = len(target.shape) == 1 or "kernel" in target.siblings
+        return Role.BIAS if is_flat or kind_of(target) is Kind.NORM else Role.UNKNOWN
+    is_norm = _NORM_WEIGHT.fullmatch(target.leaf) and kind_of(target) is Kind.NORM
+    return Role.NORM_WEIGHT if is_norm else Role.UNKNOWN
 
 
 def may_be_weight(target: Target) -> bool:
-    """Whether a parameter of unknown role may be a weight: a matrix that is not named otherwise."""
-    return len(target.shape) >= 2 and not _NO_WEIGHT.search(target.leaf)
+    """Whether a parameter of unknown role may be a weight: a matrix that is not named otherwise.
+
+    What Keras names otherwise is none.
+    """
+    is_other = target.variable or _NO_WEIGHT.search(target.leaf)
+    return len(target.shape) >= 2 and not is_other
 
 
 @cache
-def _kind_of_class(name: str) -> Kind | None:
+def _kind_of_class(layer: str) -> Kind | None:
+    name = layer.rpartition(".")[2]
     return next((kind for kind, each in _CLASSES.items() if re.fullmatch(each, name)), None)
 
 
@@ -113,9 +137,10 @@ def _kind_by_names(target: Target) -> Kind:
         return Kind.ATTENTION
     weight = weight_shape(target)
     if len(weight) < 2:
-        # a class of PyTorch's with a vector and a bias is a norm
-        is_norm = _NORM.search(target.parent) or (weight and "bias" in target.siblings)
-        return Kind.NORM if is_norm else Kind.UNKNOWN
+        beside = target.siblings
+        # a class of PyTorch's with a vector and a bias is a norm, as one of Keras's with these two
+        is_norm = (weight and "bias" in beside) or ("gamma" in beside and "beta" in beside)
+        return Kind.NORM if is_norm or _NORM.search(target.parent) else Kind.UNKNOWN
     if len(weight) == 2 and _EMBEDDING.search(target.parent):
         return Kind.EMBEDDING
     return Kind.LINEAR if len(weight) <= 5 else Kind.UNKNOWN

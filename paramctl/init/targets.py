@@ -19,7 +19,8 @@ class Target(NamedTuple):
     outputs or inputs come first, "" is what is usual for the layer. `siblings` are the shapes of
     the layer's own parameters, by the last part of their names. `fans` are fan_in and fan_out
     where somebody knows them better than the shape tells. `variable` is what Keras calls it, where
-    its name tells a number alone: `layers.dense.vars.0` is a `kernel`.
+    its name tells a number alone: `layers.dense.vars.0` is a `kernel`; "?" where its class has it,
+    and nobody knows as what.
     """
 
     name: str
@@ -33,8 +34,8 @@ class Target(NamedTuple):
 
     @property
     def leaf(self) -> str:
-        """The last part of the name, or what stands for it."""
-        return self.variable or self.name.rpartition(".")[2]
+        """The last part of the name, or what stands for it; Keras 2 numbers it: `kernel:0`."""
+        return self.variable or self.name.rpartition(".")[2].removesuffix(":0")
 
     @property
     def parent(self) -> str:
@@ -80,7 +81,7 @@ class Target(NamedTuple):
     @property
     def is_kernel(self) -> bool:
         """Whether it is a weight as Keras and Flax name and store it; nothing else is named so."""
-        return self.leaf.removesuffix(":0").endswith("kernel")
+        return self.leaf.endswith("kernel")
 
     def require(self, *ranks: int) -> None:
         """Refuse a number of dimensions that is none of `ranks`.
