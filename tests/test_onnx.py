@@ -155,8 +155,9 @@ def outside(path: Path, data: str = "x.data", **changes: str) -> Path:
     return path / "x.onnx"
 
 
-def test_values_in_another_file_are_read_there(forks: Forks, tmp_path: Path) -> None:
-    path = outside(tmp_path)
+@pytest.mark.parametrize("data", ["x.data", "./x.data"])
+def test_values_in_another_file_are_read_there(data: str, forks: Forks, tmp_path: Path) -> None:
+    path = outside(tmp_path, data)
     loaded = onnx.load_model(path)
     checkpoint = open_checkpoint(path)
     for proto in loaded.graph.initializer:
@@ -348,7 +349,8 @@ ROWS = [
     Row("I10-absolute", elsewhere(location="/etc/passwd"), 4, "not beside the model"),
     Row("I10-below-up", elsewhere(location="a/../../x.data"), 4, "not beside the model or below"),
     Row("I10-below-end", elsewhere(location="a/.."), 4, "not beside the model or below"),
-    Row("I10-dot", elsewhere(location="./x.data"), 4, "not beside the model or below"),
+    Row("I10-dot", elsewhere(location="."), 4, "not beside the model or below"),
+    Row("I10-dot-slash", elsewhere(location="./"), 4, "not beside the model or below"),
     Row("I10-slashes", elsewhere(location="a//x.data"), 4, "not beside the model or below"),
     Row("I10-folder", elsewhere(location="a/"), 4, "not beside the model or below"),
     Row("I10-url", elsewhere(location="http://x/y"), 4, "not beside the model or below"),

@@ -65,7 +65,8 @@ def run(
         raise UsageError("--keep-dtype without --dtype", hint="--dtype bf16 casts the others")
     if is_exported(saving):
         if dtype:
-            raise UsageError("--dtype is not for what is exported", hint="cast the values before")
+            what = "--dtype is not for what is exported"
+            raise UsageError(what, hint="its spec says the type: 'dtype: float16'")
         export_model(environment, saving, checkpoint, weights, given)
         return
     if weights or given:

@@ -162,13 +162,13 @@ def _read_place(name: str, info: object) -> Place:
     stored = _attributes(info, "torch.distributed.checkpoint.filesystem._StorageInfo")
     file, offset, length = (stored.get(key) for key in ("relative_path", "offset", "length"))
     if type(file) is not str or not file:
-        raise MalformedError(f".metadata: the file of '{name}' is not a file's name")
+        raise MalformedError(f"the file of '{name}' is not a file's name")
     if file in (".", "..") or any(mark in file for mark in ("/", "\\", "\0")):
-        raise UnsafeError(f".metadata: '{name}' is said to be in '{file}', not beside it")
+        raise UnsafeError(f"'{name}' is said to be in '{file}', not beside it")
     if type(offset) is not int or type(length) is not int:
-        raise MalformedError(f".metadata: '{name}' is at no byte of a file")
+        raise MalformedError(f"'{name}' is at no byte of a file")
     if not (0 <= offset <= MAX_OFFSET and 0 <= length <= MAX_OFFSET):
-        raise MalformedError(f".metadata: '{name}' is {length} bytes at byte {offset}")
+        raise MalformedError(f"'{name}' is {length} bytes at byte {offset}")
     transforms = stored.get("transform_descriptors")
     told = ", ".join(map(label, transforms[:4])) if isinstance(transforms, list) else ""
     return Place(file, offset, length, told)

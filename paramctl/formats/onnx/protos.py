@@ -144,10 +144,11 @@ def _read_place(name: str, external: dict[str, str]) -> Place:
     file = external.get("location", "")
     if not file:
         raise MalformedError(f"'{name}' has its values in another file, and does not say in which")
-    if {"", ".", ".."} & {*file.split("/")} or "\\" in file or "\0" in file:
+    parts = [part for part in file.split("/") if part != "."]
+    if not parts or {"", ".."} & {*parts} or "\\" in file or "\0" in file:
         raise UnsafeError(f"'{name}' is said to be in '{file}', not beside the model or below it")
     length = _number(name, external["length"]) if "length" in external else None
-    return Place(file, _number(name, external.get("offset", "0")), length)
+    return Place("/".join(parts), _number(name, external.get("offset", "0")), length)
 
 
 def _number(name: str, text: str) -> int:
