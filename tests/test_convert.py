@@ -85,6 +85,36 @@ def test_what_metadata_holds_is_not_said_to_be_lost(forks: Forks, tmp_path: Path
     assert library.open(tmp_path / "x.safetensors").metadata["epoch"] == "3"
 
 
+def test_of_much_beside_a_model_a_line_is_told(forks: Forks, tmp_path: Path) -> None:
+    beside = {f"ema{place}": {"w": torch.zeros(2)} for place in range(20)}
+    torch.save({"model": {"w": torch.ones(2)}} | beside, tmp_path / "x.pt")
+    told = forks.run("convert", tmp_path / "x.pt", "-n").err
+    assert told.endswith(
+        "not written: " + ", ".join(f"ema{i} (1 tensor)" for i in range(6)) + ", and 14 more\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(("convert",), ("drop", "0"), ("extract", "0"), ("rename", "0 -> a"), ("graft", MLP)),
+        *(("set", "0.bias = 0"), ("meta", "a=b"), ("resize", "0.bias", "--shape", "3")),
+        ("init", "--scheme", "ones", "--seed", "0"),
+    ],
+)
+def test_code_is_not_told_where_none_is_written(
+    call: tuple[str | Path, ...], forks: Forks, tmp_path: Path
+) -> None:
+    verb, *rest = call
+    path = tmp_path / "x.safetensors"
+    whole = (verb, SAMPLES / "mlp_module.pt", *rest, "-o", path)
+    run = forks.run(*whole)
+    assert (run.code, "names code" in run.err) == (0, False)
+    assert not library.open(path).foreign
+    refused = forks.run(*whole, "--force", "--fail-on-globals")
+    assert (refused.code, "names code that loading it would run" in refused.err) == (4, True)
+
+
 def test_a_pipe_carries_safetensors() -> None:
     run = shell('"$P" convert "$M" --dtype fp16 | "$P" convert -', M=MLP)
     assert (run.returncode, run.stderr) == (0, b"")

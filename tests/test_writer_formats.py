@@ -298,6 +298,13 @@ def test_what_a_format_does_not_keep_is_told() -> None:
     assert "'b' (= 'a') and 1 more are written again" in writer.stream(tied, bytes, NPZ).notes[1]
 
 
+def test_of_many_keys_that_are_not_kept_a_few_are_named() -> None:
+    checkpoint = model({"a": torch.ones(2)})
+    checkpoint.metadata.update({f"k{place}": place for place in range(20)})
+    report = writer.stream(checkpoint, bytes, TORCH)
+    assert report.notes == ("a state dict has no metadata, not kept: k0, k1, k10, and 17 more",)
+
+
 # All of them
 
 

@@ -29,6 +29,7 @@ from paramctl.errors import FileError, LimitError, MalformedError, ParamctlError
 from paramctl.formats import joined, open_checkpoint
 from paramctl.slices import select
 from paramctl.sources import FileSource
+from paramctl.views.units import format_bytes
 
 FILES = Path(__file__).parent / "files"
 RANKS = FILES / "deepspeed_zero3_ranks"
@@ -133,9 +134,18 @@ def test_every_verb_has_the_values(tmp_path: Path, forks: Forks) -> None:
     stats = forks.run("stats", RANKS, "3.weight").out.split("\t")
     assert float(stats[4]) == pytest.approx(JOINED["3.weight"].mean().item())
     written = tmp_path / "x.safetensors"
-    assert forks.run("convert", RANKS, "-o", written).code == 0
+    run = forks.run("convert", RANKS, "-o", written)
+    size = format_bytes(written.stat().st_size)
+    assert (run.code, run.err) == (0, f"paramctl: wrote {written}, {size}\n")
     kept = {name: tensor for name, tensor in JOINED.items() if name != "2.bias"}
     torch.testing.assert_close(load_file(written), kept, rtol=0, atol=0)
+
+
+def test_parts_of_a_parameter_are_nothing_beside_the_model(tmp_path: Path, files: Files) -> None:
+    write(tmp_path, files)
+    assert "frozen_param_fragments" not in paramctl.open(tmp_path / model_file(0)).others
+    (tmp_path / model_file(1)).unlink()  # without all parts there is no parameter
+    assert paramctl.open(tmp_path / model_file(0)).others["frozen_param_fragments"] == "1 tensor"
 
 
 def test_the_classes_in_all_files_are_told() -> None:

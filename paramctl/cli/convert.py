@@ -57,7 +57,7 @@ def run(
     given: Given = "",
 ) -> None:
     """Write a model in the format that -o's suffix names, or with other types."""
-    checkpoint, rest = open_model(environment, arguments, reading)
+    checkpoint, rest = open_model(environment, arguments, reading, to_write=True)
     if rest:
         what = f"one model at a time, not '{rest[0]}' too"
         raise UsageError(what, hint=f"-o {rest[0]} writes it there, merge puts several in one")

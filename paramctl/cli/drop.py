@@ -49,7 +49,7 @@ def run(
     dtype: Dtype = "",
 ) -> None:
     """Leave layers or parameters out of a model."""
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         left = drop(checkpoint, addresses, filtering.classes)

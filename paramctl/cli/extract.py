@@ -43,7 +43,7 @@ def run(
     dtype: Dtype = "",
 ) -> None:
     """Make a layer a model of its own, or some parameters."""
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         part = cast_to(extract(checkpoint, addresses, filtering.classes), dtype)

@@ -135,8 +135,9 @@ def open_both(
         ParamctlError: one cannot be read.
     """
     check_stdin(names)
-    source = open_named(environment, names[0], reading)
-    target = open_named(environment, names[1], reading._replace(key="", everything=False))
+    source = open_named(environment, names[0], reading, to_write=True)
+    whole = reading._replace(key="", everything=False)
+    target = open_named(environment, names[1], whole, to_write=True)
     if target.is_planned:
         from paramctl.models.flow import check_spec  # noqa: PLC0415 (loads torch)
 

@@ -192,7 +192,7 @@ def run(
 ) -> None:
     """Fill parameters with the values of a scheme."""
     device = choose_device(computing.device)
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     rules = choosing.rules(checkpoint, addresses, filtering.classes)
     from paramctl.edits.initialization import initialize  # noqa: PLC0415 (loads numpy)

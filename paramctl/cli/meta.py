@@ -112,7 +112,7 @@ def _change(
     arguments: list[str] | None,
     deleted: list[str],
 ) -> None:
-    checkpoint, pairs = open_model(environment, arguments, reading, is_own=_sets)
+    checkpoint, pairs = open_model(environment, arguments, reading, is_own=_sets, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     texts: dict[str, str] = {}
     for pair in pairs:

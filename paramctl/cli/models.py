@@ -36,11 +36,13 @@ def open_model(
     *,
     nested: bool = False,
     is_own: Callable[[str], bool] = lambda _: False,
+    to_write: bool = False,
 ) -> tuple[Checkpoint, list[str]]:
     """Open the model that the arguments or the environment name; return it and the addresses.
 
     `nested` is that of `ReadOptions`: the arguments behind the model are keys, not addresses.
     `is_own` tells the arguments that are something else: one is no file that is not there, no URL.
+    Of code that the file names nothing is said where the model is `to_write`: no file has it then.
 
     Raises:
         UsageError: no model is named in any of the four ways.
@@ -52,7 +54,7 @@ def open_model(
         checkpoint, addresses = _read_given(environment, arguments[0], options), arguments
     else:
         checkpoint, addresses = _find_model(environment, arguments or [], options)
-    _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
+    _report_globals(environment, checkpoint, reading, to_write=to_write)
     return checkpoint, addresses
 
 
@@ -67,8 +69,10 @@ def refuse_complaints(checkpoint: Checkpoint) -> None:
         raise MalformedError(what, file=checkpoint.file)
 
 
-def open_named(environment: Environment, name: str, reading: Reading) -> Checkpoint:
-    """Open the model of this name, `-` for standard input.
+def open_named(
+    environment: Environment, name: str, reading: Reading, *, to_write: bool = False
+) -> Checkpoint:
+    """Open the model of this name, `-` for standard input; `to_write` is that of `open_model`.
 
     Raises:
         ParamctlError: as `open_model`.
@@ -76,19 +80,19 @@ def open_named(environment: Environment, name: str, reading: Reading) -> Checkpo
     if not name:
         raise UsageError(EMPTY, hint="name a file, or '-' for standard input")
     checkpoint = _open_named(environment, name, reading.options)
-    _report_globals(environment, checkpoint, fail=reading.fail_on_globals)
+    _report_globals(environment, checkpoint, reading, to_write=to_write)
     return checkpoint
 
 
 def open_all(environment: Environment, names: Sequence[str], reading: Reading) -> list[Checkpoint]:
-    """Open several models.
+    """Open several models that are written as one.
 
     Raises:
         UsageError: more than one of them is standard input.
         ParamctlError: as `open_model`.
     """
     check_stdin(names)
-    return [open_named(environment, name, reading) for name in names]
+    return [open_named(environment, name, reading, to_write=True) for name in names]
 
 
 def check_stdin(names: Sequence[str]) -> None:
@@ -178,15 +182,17 @@ def read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
     return read_checkpoint(open_descriptor(STDIN, STDIN_NAME), options)
 
 
-def _report_globals(environment: Environment, checkpoint: Checkpoint, *, fail: bool) -> None:
+def _report_globals(
+    environment: Environment, checkpoint: Checkpoint, reading: Reading, *, to_write: bool
+) -> None:
     """Say which code the file names beside tensors; none of it has been run."""
-    if not checkpoint.foreign:
+    if not checkpoint.foreign or (to_write and not reading.fail_on_globals):
         return
     listed = ", ".join(checkpoint.foreign[:MAX_GLOBALS])
     more = len(checkpoint.foreign) - MAX_GLOBALS
     what = f"names code that loading it would run: {listed}" + (
         f" and {more} more" if more > 0 else ""
     )
-    if fail:
+    if reading.fail_on_globals:
         raise UnsafeError(what, file=checkpoint.file)
     environment.note(f"{checkpoint.file}: {what}; nothing was run")

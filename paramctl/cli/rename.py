@@ -66,7 +66,7 @@ def run(
     ] = "",
 ) -> None:
     """Rename layers and parameters by rules, each given what the one before left."""
-    checkpoint, texts = open_model(environment, arguments, reading, is_own=is_rule)
+    checkpoint, texts = open_model(environment, arguments, reading, is_own=is_rule, to_write=True)
     if not texts and not map_file:
         raise UsageError("no rule", hint="such as 'OLD -> NEW', 'module ->' or 's/^h/layers/'")
     destination = choose_destination(environment, saving, checkpoint)

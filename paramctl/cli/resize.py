@@ -62,7 +62,7 @@ def run(
 ) -> None:
     """Let parameters grow or shrink; what is tied to them follows."""
     sizes = parse_shape(shape)
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     from paramctl.edits.resizing import parse_new, plan, resize  # noqa: PLC0415 (loads numpy)
     from paramctl.views.resizing import show_resizing  # noqa: PLC0415 (the same)

@@ -15,6 +15,7 @@ from paramctl.errors import FileError, UsageError
 from paramctl.sources import URL_SCHEMES
 from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
+from paramctl.views.summary import list_others
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
 from paramctl.writer.formats import FORMATS, choose_format, find_format
@@ -224,7 +225,7 @@ def _note(environment: Environment, edited: Checkpoint, notes: Iterable[str]) ->
     """Say what else of a training checkpoint there is that is no metadata either, and the notes."""
     others = edited.others.items()
     parts = [f"{key} ({what})" for key, what in others if key not in edited.metadata]
-    left_out = [f"{edited.file}: not written: {', '.join(parts)}"] if parts else []
+    left_out = [f"{edited.file}: not written: {list_others(parts)}"] if parts else []
     for note in (*left_out, *notes):
         environment.note(escape(note))
 

@@ -38,7 +38,9 @@ def run(
     arguments: ModelAndStatements = None,
 ) -> None:
     """Change values by statements, carried out in order: '0.weight += 1' '*.bias = 0'."""
-    checkpoint, texts = open_model(environment, arguments, reading, is_own=lambda text: "=" in text)
+    checkpoint, texts = open_model(
+        environment, arguments, reading, is_own=lambda text: "=" in text, to_write=True
+    )
     if not texts:
         raise UsageError("no statement", hint="such as '0.weight += 1'")
     destination = choose_destination(environment, saving, checkpoint)

@@ -62,7 +62,7 @@ def run(
     ] = False,
 ) -> None:
     """Make layers or parameters one: the first one's values, under all of the names."""
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         if equal:

@@ -29,7 +29,7 @@ def run(
     arguments: ModelAndLayers = None,
 ) -> None:
     """Give tied parameters, all or those named, values of their own."""
-    checkpoint, addresses = open_model(environment, arguments, reading)
+    checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
         parted = untie(checkpoint, addresses, filtering.classes)

@@ -1,5 +1,7 @@
 """The lines above and below a listing: what the file is, and what it adds up to."""
 
+from collections.abc import Sequence
+
 from paramctl.checkpoint import Checkpoint
 from paramctl.views.escaping import escape
 from paramctl.views.rows import Totals
@@ -19,10 +21,14 @@ def header_line(checkpoint: Checkpoint, separator: str = UNICODE_SEPARATOR) -> s
         facts.append(f"{checkpoint.holds}: {root_type}" if root_type else checkpoint.holds)
     others = [f"{key}: {what}" for key, what in checkpoint.others.items()]
     if others:
-        more = len(others) - MAX_OTHERS
-        listed = ", ".join(others[:MAX_OTHERS]) + (f", and {more} more" if more > 0 else "")
-        facts.append(f"also {listed}")
+        facts.append(f"also {list_others(others)}")
     return escape(separator.join(facts))
+
+
+def list_others(others: Sequence[str]) -> str:
+    """List what else is in a file, not more of it than fits a line."""
+    more = len(others) - MAX_OTHERS
+    return ", ".join(others[:MAX_OTHERS]) + (f", and {more:,} more" if more > 0 else "")
 
 
 def total_line(totals: Totals) -> str:

@@ -11,6 +11,7 @@ from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
 
 FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
+MAX_LOST = 3  # keys of what is not kept that a note names
 
 
 def of_file(checkpoint: Checkpoint, aliases: Mapping[str, str]) -> dict[str, str]:
@@ -56,8 +57,11 @@ def note_namesakes(checkpoint: Checkpoint, written: Mapping[str, Any]) -> tuple[
 
 def note_lost(checkpoint: Checkpoint, what: str) -> tuple[str, ...]:
     """Note what a format without metadata does not keep; `what` is written in it."""
-    lost = [key for key, value in _of_model(checkpoint).items() if FORMAT.get(key) != value]
-    return (f"{what} has no metadata, not kept: {', '.join(sorted(lost))}",) if lost else ()
+    lost = sorted(key for key, value in _of_model(checkpoint).items() if FORMAT.get(key) != value)
+    if not lost:
+        return ()
+    more = f", and {len(lost) - MAX_LOST:,} more" if len(lost) > MAX_LOST else ""
+    return (f"{what} has no metadata, not kept: {', '.join(lost[:MAX_LOST])}{more}",)
 
 
 def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:

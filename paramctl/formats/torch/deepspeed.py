@@ -9,7 +9,7 @@ from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import MalformedError
 from paramctl.formats.pickles import Dict
-from paramctl.formats.torch.ranks import Shapes, join_ranks
+from paramctl.formats.torch.ranks import FRAGMENTS, Shapes, join_ranks
 from paramctl.formats.torch.tensors import read_sizes
 from paramctl.sources import Source
 from paramctl.ties import resolve_shared
@@ -39,6 +39,8 @@ def add_partitioned(
     foreign = dict.fromkeys(checkpoint.foreign)
     try:
         joined = join_ranks(source, trained, frozen, options, foreign)
+        if frozen:  # they are of the model now
+            checkpoint.others.pop(FRAGMENTS, None)
     except MalformedError as error:
         joined = _absent(checkpoint, lacking)
         checkpoint.missing |= dict.fromkeys(lacking, str(error))
