@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 import paramctl as library
 from paramctl.dtypes import BY_GGML
+from paramctl.errors import UsageError
 from paramctl.quantized import PACKINGS
 
 OPAQUE = [
@@ -170,6 +171,28 @@ def test_a_part_of_a_model_is_cast_as_it_is_written(
     with safe_open(path, "pt") as file:
         assert list(file.keys()) == [kept]
         assert file.get_slice(kept).get_dtype() == "BF16"
+
+
+def test_python_is_told_what_to_leave_out_too(tmp_path: Path) -> None:
+    model = library.open(mixed(tmp_path, ["w"]))
+    with pytest.raises(UsageError, match="'w' is of IQ2_XXS, whose values are not") as caught:
+        model.cast("bf16").save(tmp_path / "x.safetensors")
+    assert caught.value.hint.startswith("paramctl drop leaves it out")
+    model.drop("w").cast("bf16").save(tmp_path / "x.safetensors")
+    assert len(library.open(tmp_path / "x.safetensors")) == 3
+
+
+def test_blocks_are_changed_once_they_are_numbers(forks: Forks, tmp_path: Path) -> None:
+    model, path = write(tmp_path / "x", {"w": blocks(Quantization.Q8_0)}), tmp_path / "f"
+    run = forks.run("set", model, "w = 3", "-o", path)
+    assert run.code == 2
+    assert run.err == (
+        f"paramctl: {model}: 'w' is Q8_0: its values cannot be computed; "
+        "paramctl convert --dtype float32 makes numbers of them\n"
+    )
+    assert forks.run("convert", "--dtype", "float32", model, "-o", f"{path}.safetensors").code == 0
+    assert forks.run("set", f"{path}.safetensors", "w = 3", "-o", path).code == 0
+    assert np.all(load_file(path)["w"] == 3)
 
 
 @pytest.mark.parametrize("verb", ["drop", "extract"])

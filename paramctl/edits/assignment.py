@@ -21,6 +21,7 @@ from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import Name, Node, Operation, String
 from paramctl.groups import Groups
 from paramctl.narrowing import can_hold, narrow, value_type, widen
+from paramctl.quantized import PACKINGS
 from paramctl.slices import Index, select
 from paramctl.sources import BytesSource
 
@@ -152,12 +153,14 @@ def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> S
 
 
 def _check_computable(entry: Entry) -> None:
-    if entry.layout == PLANNED:
+    if entry.layout in (PLANNED, "meta"):
         what = f"'{entry.name}' has no values yet, so there is nothing to change"
         raise UsageError(what, hint="paramctl init gives it some")
     if entry.layout != "strided" or not can_hold(entry.dtype):
         what = entry.dtype.name if entry.layout == "strided" else entry.layout
-        raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed")
+        is_unpacked = entry.dtype.name in PACKINGS
+        hint = "paramctl convert --dtype float32 makes numbers of them" if is_unpacked else ""
+        raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed", hint=hint)
 
 
 def _check_type(entry: Entry, result: Any) -> None:
