@@ -99,6 +99,11 @@ def _other_index(folder: Path) -> Path:
     return index(folder, {"w": "other.json"})
 
 
+def _spec(folder: Path) -> Path:
+    (folder / "other.json").write_text('{"layers": [{"Linear": [1, 1]}]}')
+    return index(folder, {"w": "other.json"})
+
+
 def _broken_shard(folder: Path) -> Path:
     (folder / "x.safetensors").write_bytes(one(F32, b"\0"))
     return index(folder, {"w": "x.safetensors"})
@@ -157,6 +162,7 @@ REFUSED = [
     Row("D12-deep", of_text('{"a":' * 100_000), 3, "nested too deeply"),
     Row("D13", of_map({"w": INDEX}), 3, "an index that the index names as one of its files"),
     Row("D13-other", _other_index, 3, "an index that the index names as one of its files"),
+    Row("D13-spec", _spec, 3, "other.json: JSON, or an index that the index names"),
     Row("D14", of_map({f"w{i}": f"{i}.safetensors" for i in range(10_001)}), 5, "10001 files"),
     Row("D19", _empty_folder, 3, "a folder without a model"),
     Row("D20", _two_models, 3, "several models: a.safetensors, b.safetensors"),

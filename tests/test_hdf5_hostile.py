@@ -46,6 +46,12 @@ def make(write: Callable[[h5py.File], object], **options: Any) -> bytes:
     return stream.getvalue()
 
 
+def name_at_length(file: h5py.File) -> None:
+    """Write long names, each below the one before: every group's path would hold them all."""
+    for depth in range(1, 5):
+        file.create_group("/".join(["x" * 50_000] * depth))
+
+
 def listed(data: bytes) -> Checkpoint:
     return read(BytesSource(data, "x"), EVERYTHING)
 
@@ -184,6 +190,7 @@ REFUSED = [
     Row("addresses-of-4-bytes", NET[:13] + b"\4" + NET[14:], 3, "of other addresses"),
     Row("another-base", NET[:24] + b"\1" + NET[25:], 3, "of other addresses"),
     Row("groups-in-groups", make(nest), 5, "nested more than 256 deep"),
+    Row("a-long-name-above-many", make(name_at_length), 5, "more than 4,096 characters"),
     Row("a-text-of-16-MB", texts(change_reference), 3, "no text of 16777215 bytes"),
     Row("a-heap-without-an-end", texts(change_heap), 3, "a broken heap"),
     Row("a-heap-of-1-TB", texts(change_size), 5, "a heap of 1099511627776 bytes"),

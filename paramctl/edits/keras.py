@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import FLOATING
 
-KERAS = ("keras", "hdf5")  # formats of its files
+KERAS = ("keras", "hdf5", "sharded hdf5")  # formats of its files
 UNTOLD = (
     "?"  # the name of a variable that may be one of several, or is of a layer changed otherwise
 )

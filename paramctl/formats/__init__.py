@@ -14,7 +14,9 @@ from paramctl.sources import URL_SCHEMES, Source, open_path
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
-NESTED = ("torch zip", "torch legacy", "torch dcp", "flax msgpack", "hdf5", "keras")
+NESTED = (
+    *("torch zip", "torch legacy", "torch dcp", "flax msgpack", "hdf5", "sharded hdf5", "keras"),
+)
 """The formats whose files hold parts by keys."""
 
 

@@ -21,6 +21,7 @@ LAYOUTS = (
     (LATEST,),
     (".metadata",),
     ("*.index.json",),
+    ("*.weights.json",),
     (
         "*.safetensors",
         "*.bin",

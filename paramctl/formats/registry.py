@@ -16,6 +16,7 @@ KERAS_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _INDEX = re.compile(rb'"weight_map"\s*:')
+_KERAS_INDEX = re.compile(rb'"weight_map"\s*:\s*\{\s*"/')  # of paths, each of a group
 _CONFIG = re.compile(rb'"(?:model_type|architectures)"\s*:')
 _SPEC = re.compile(rb"""(?:^|[{,])[ \t]*["']?(?:layers|define)["']?[ \t]*:""", re.MULTILINE)
 _FLAX = re.compile(
@@ -44,6 +45,7 @@ FORMATS = (
     Format("dcp", lambda file: file.head[:1] == PICKLE and DCP_MARK in file.head),
     Format("hdf5.file", lambda file: file.head.startswith(HDF5_MAGIC)),
     Format("flax", lambda file: _FLAX.match(file.head) and file.head[8:9] != b"{"),
+    Format("keras_shards", lambda file: file.is_json and _KERAS_INDEX.search(file.text)),
     Format(
         "huggingface",
         lambda file: file.is_json and _CONFIG.search(file.text) and not _INDEX.search(file.text),

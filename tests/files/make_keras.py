@@ -3,8 +3,9 @@
     pip install keras==3.15.1 torch==2.13.0 h5py==3.16.0 && python tests/files/make_keras.py
 
 They are kept, since Keras is too large to be installed for tests: one net, trained a step, in each
-of Keras's three formats; the weights of layers that hold others, of which it prints what Keras
-calls them, as tests/test_keras.py has it; and layers of every kind as Keras fills them.
+of Keras's three formats, and in files of at most 56 bytes of values; the weights of layers that
+hold others, of which it prints what Keras calls them, as tests/test_keras.py has it; and layers of
+every kind as Keras fills them.
 """
 
 import os
@@ -32,6 +33,7 @@ net.fit(np.zeros((4, 4)), np.zeros((4, 2)), verbose=0)
 net.save(HERE / "net.keras")
 net.save(HERE / "net.h5")
 net.save_weights(HERE / "net.weights.h5")
+net.save_weights(HERE / "keras_shards" / "net.weights.json", max_shard_size=56 / 2**30)
 
 tokens = keras.Input((8,), dtype="int32")
 hidden = keras.layers.Embedding(9, 6)(tokens)

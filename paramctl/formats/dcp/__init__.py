@@ -12,9 +12,9 @@ from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.chunks import Assembled, Chunk, check_cover
 from paramctl.formats.dcp.nesting import nest
 from paramctl.formats.dcp.records import Place, Records, Tensor, read_records
+from paramctl.formats.indexes import MAX_SHARDS
 from paramctl.formats.joined import Joined
 from paramctl.formats.missing import shorten
-from paramctl.formats.sharded import MAX_SHARDS
 from paramctl.formats.torch.archive import Archive
 from paramctl.formats.torch.file import (
     foreign_globals,

@@ -4,9 +4,11 @@ Source: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t4.html; ker
 Keras 3, `saving_lib.py` and `legacy/legacy_h5_format.py`.
 """
 
+from collections.abc import Mapping
+
 from paramctl.checkpoint import MISSING, Checkpoint, ReadOptions
 from paramctl.formats.hdf5.library import File
-from paramctl.formats.hdf5.walk import Walk
+from paramctl.formats.hdf5.walk import Contents, Walk
 from paramctl.formats.keras_config import Config, read_config
 from paramctl.formats.missing import shorten
 from paramctl.formats.pickles import Dict
@@ -38,19 +40,32 @@ def fill(
     """Fill a checkpoint with what a file holds; without a Keras config it may have its own."""
     file = File(source)
     walk = Walk(file)
-    config = config or read_config(walk.attributes.get(CONFIG))
-    _order_layers(walk, config)
-    found = list_tree(checkpoint, grow_tree(walk.root, source.size), options, _find)
+    list_contents(checkpoint, walk, options, config or read_config(walk.attributes.get(CONFIG)))
+    checkpoint.complaints = shorten(tell_missing(checkpoint.missing))
+    file.release()
+
+
+def list_contents(
+    checkpoint: Checkpoint, contents: Contents, options: ReadOptions, config: Config
+) -> None:
+    """Fill a checkpoint with what one file, or several, hold."""
+    _order_layers(contents, config)
+    tree = grow_tree(contents.root, contents.nbytes)
+    found = list_tree(checkpoint, tree, options, _find)
     checkpoint.holds = found.path
-    checkpoint.others |= walk.others
-    checkpoint.metadata |= walk.others | walk.attributes
+    checkpoint.others |= contents.others
+    checkpoint.metadata |= contents.others | contents.attributes
     checkpoint.foreign = config.foreign
-    _tell_absent(checkpoint, walk, found.path)
-    for path, layer in walk.layers.items():
+    checkpoint.missing = _find_missing(checkpoint, contents, found.path)
+    for path, layer in contents.layers.items():
         below = _below(path, found.path)
         if below is not None and layer in config.classes:
             checkpoint.types[below] = config.classes[layer]
-    file.release()
+
+
+def tell_missing(missing: Mapping[str, str]) -> list[str]:
+    """Say of each dataset that is listed without values why."""
+    return [f"'{name}': {why}" for name, why in missing.items()]
 
 
 def _find(tree: Tree) -> Found:
@@ -61,26 +76,24 @@ def _find(tree: Tree) -> Found:
     return find_weights(tree)
 
 
-def _order_layers(walk: Walk, config: Config) -> None:
+def _order_layers(contents: Contents, config: Config) -> None:
     """Put the layers of a whole-model file in the order of the model; there they are sorted."""
-    weights = walk.root.strings().get(WEIGHTS)
+    weights = contents.root.strings().get(WEIGHTS)
     if not isinstance(weights, Dict):
         return
     places = {layer: place for place, layer in enumerate(config.classes)}
     weights.pairs.sort(key=lambda pair: places.get(str(pair[0]), len(places)))
-    walk.layers |= {f"{WEIGHTS}.{layer}": str(layer) for layer, _ in weights.pairs}
+    contents.layers |= {f"{WEIGHTS}.{layer}": str(layer) for layer, _ in weights.pairs}
 
 
-def _tell_absent(checkpoint: Checkpoint, walk: Walk, part: str) -> None:
-    """Say of each dataset that is listed without values why."""
-    why = {_below(path, part): absent for path, absent in walk.absent.items()}
-    checkpoint.missing = {
+def _find_missing(checkpoint: Checkpoint, contents: Contents, part: str) -> dict[str, str]:
+    """Return the datasets that are listed without values, and why."""
+    why = {_below(path, part): absent for path, absent in contents.absent.items()}
+    return {
         name: why.get(name, "its values are not in the file")
         for name, entry in checkpoint.entries.items()
         if entry.layout == MISSING
     }
-    told = [f"'{name}': {absent}" for name, absent in checkpoint.missing.items()]
-    checkpoint.complaints = shorten(told)
 
 
 def _below(path: str, part: str) -> str | None:

@@ -4,6 +4,7 @@ Links are followed inside the file only: the library would open what external on
 """
 
 from collections import deque
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry
@@ -17,6 +18,7 @@ from paramctl.formats.pickles import Dict
 from paramctl.formats.utf8 import decode_utf8
 
 MAX_DEPTH = 256  # groups in one another
+MAX_PATH = 4096  # characters; each group below a long name has it in its own
 MAX_HOPS = 16  # links to links
 VARIABLES, NAME = "vars", "name"  # the group of a layer's own variables, and whose they are: Keras
 
@@ -37,22 +39,32 @@ class Group(NamedTuple):
     depth: int
 
 
-class Walk:
-    """What is in a file: `root` holds its datasets of numbers, each object once.
+@dataclass
+class Contents:
+    """What is in a file, or in several.
 
     Attributes:
+        root: the datasets of numbers, each object once.
         attributes: the name of an attribute, behind the path of what has it and `@` -> its value.
         others: the path of a dataset that holds no numbers -> what it holds.
         absent: the path of a dataset -> why its values are not there.
         layers: the path of a group -> the name that Keras gave the layer whose variables it holds.
+        nbytes: the bytes that say all this.
     """
 
+    root: Dict = field(default_factory=Dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, str] = field(default_factory=dict)
+    nbytes: int = 0
+
+
+class Walk(Contents):
+    """What is in a file, found group by group."""
+
     def __init__(self, file: File) -> None:
-        self.root = Dict()
-        self.attributes: dict[str, Any] = {}
-        self.others: dict[str, str] = {}
-        self.absent: dict[str, str] = {}
-        self.layers: dict[str, str] = {}
+        super().__init__(nbytes=file.source.size)
         self._file = file
         self._told = Attributes(file)
         self._h5py = load_h5py()
@@ -73,6 +85,8 @@ class Walk:
         for name, info in self._in_order(group.node.id):
             key = decode_utf8(name, "the name of a link")
             path = f"{group.path}.{key}" if group.path else key
+            if len(path) > MAX_PATH:
+                raise LimitError(f"the path of a dataset has more than {MAX_PATH:,} characters")
             child = self._open(group, name, info, path)
             if isinstance(child, Link):
                 self._links.append((child, len(group.made.pairs), path))

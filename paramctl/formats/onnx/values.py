@@ -3,6 +3,7 @@
 from paramctl.checkpoint import MISSING, Entry, ReadOptions, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.indexes import MAX_SHARDS
 from paramctl.formats.joined import Joined
 from paramctl.formats.onnx.protos import (
     DOUBLES,
@@ -15,7 +16,6 @@ from paramctl.formats.onnx.protos import (
     Proto,
 )
 from paramctl.formats.protobuf import BYTES, FIXED32, FIXED64, Field
-from paramctl.formats.sharded import MAX_SHARDS
 from paramctl.formats.varints import Varints
 from paramctl.sources import Source
 

@@ -16,9 +16,9 @@ from paramctl.checkpoint import Entry, ReadOptions, Storage
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.beside import read_beside
+from paramctl.formats.indexes import MAX_SHARDS
 from paramctl.formats.joined import Joined, Striped
 from paramctl.formats.registry import find_reader
-from paramctl.formats.sharded import MAX_SHARDS
 from paramctl.slices import is_row_major
 from paramctl.sources import Source
 
