@@ -7,13 +7,13 @@ from rich.style import Style
 
 from paramctl.check.findings import Finding
 from paramctl.check.kinds import Severity
-from paramctl.views.clipping import cut
-from paramctl.views.columns import PLAIN, Column, Row, print_rows
+from paramctl.views.columns import PLAIN, Column, Row
 from paramctl.views.escaping import escape
+from paramctl.views.tables import print_rows
 
 COLUMNS = {
     "kind": Column("", Style(bold=True), 0),
-    "what": Column("", PLAIN, 1, least=16, shorten=cut),
+    "what": Column("", PLAIN, 1, flows=True),
 }
 STYLES = {
     Severity.ERROR: Style(color="red"),

@@ -1,9 +1,11 @@
 """Texts that are too wide for their place on a terminal."""
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 
 from paramctl.views.separators import ASCII_ELLIPSIS, UNICODE_ELLIPSIS
+
+HEAD = 4  # of a name that is clipped, one part in so many is its beginning
 
 
 def ellipsis_of(console: Console) -> str:
@@ -18,16 +20,33 @@ def cut(text: str, width: int, ellipsis: str = UNICODE_ELLIPSIS) -> str:
     return set_cell_size(text, max(width - len(ellipsis), 0)) + ellipsis[: max(width, 1)]
 
 
-def clip(text: str, width: int, ellipsis: str = UNICODE_ELLIPSIS) -> str:
-    """Leave out the middle of a text that is too wide: both ends of a name tell most."""
+def clip(text: str, width: int, ellipsis: str = UNICODE_ELLIPSIS, head: int = HEAD) -> str:
+    """Leave out the middle of a text that is too wide: the end of a name tells most.
+
+    One part in `head` of what is left is the beginning, two cells at least.
+    """
     if cell_len(text) <= width:
         return text
     room = width - len(ellipsis)
     if room <= 2:
         return set_cell_size(text, max(width, 0))
-    head = room // 2
-    tail = room - head
+    begin = max(2, room // head)
+    tail = room - begin
     end = text[-tail:]
     while cell_len(end) > tail:
         end = end[1:]
-    return set_cell_size(text, head) + ellipsis + " " * (tail - cell_len(end)) + end
+    return set_cell_size(text, begin) + ellipsis + " " * (tail - cell_len(end)) + end
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return the lines of a text, broken at blanks; in words only that are too wide for a line."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines else word
+        if cell_len(joined) <= width:
+            lines[-1:] = [joined]
+        elif cell_len(word) <= width:
+            lines.append(word)
+        else:
+            lines[-1:] = chop_cells(joined, max(width, 1))
+    return lines

@@ -1,28 +1,29 @@
-"""Rows in columns that fit a terminal: what tells least gives way, then the middle of names."""
+"""Columns that fit a terminal: what tells least gives way, then the middle of names."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.segment import Segment, Segments
 from rich.style import Style
 
-from paramctl.views.clipping import clip, cut, ellipsis_of
-from paramctl.views.separators import UNICODE_ELLIPSIS
+from paramctl.views.clipping import HEAD, clip
 
-MIN_LABEL = 24  # cells; narrower, and columns are left out
+MIN_LABEL, MIN_SHARE = 28, 3 / 8  # cells, and of the width: labels get both before columns do
+MAX_SHARE = 3 / 4  # of the width, for labels that look alike where they are clipped to less
+HEADS = (HEAD, 16)  # how labels are clipped: less of the beginning where else two look alike
 GAP = "  "
-BATCH = 500  # lines handed to Rich at a time
+_NUMBER = re.compile(r"[0-9]+")
 
+Labels = Collection[tuple[str, str]]  # guides and labels
 DIM, PLAIN, BOLD = Style(dim=True), Style(), Style(bold=True)
 
 
 class Column(NamedTuple):
     """How a column is shown; those of low `rank` stay where the terminal is narrow.
 
-    One with `least` is first shortened, down to so many cells, as `shorten` does it.
+    One with `least` is first clipped, down to so many cells. One that `flows`, the last of a
+    table, is as wide as it can: its longer texts stand where their row is empty, else below it.
     """
 
     heading: str
@@ -30,13 +31,14 @@ class Column(NamedTuple):
     rank: int
     right: bool = False
     least: int = 0
-    shorten: Callable[[str, int, str], str] = clip
+    flows: bool = False
 
 
 class Row(NamedTuple):
     """A line: guides, a label, the texts of columns by their names, those that are `faint` dim.
 
-    The lines `below` it are cut where they are too long.
+    What it has in the columns `told` stands below it where these are left out, as do the lines
+    `below`.
     """
 
     guides: str
@@ -44,101 +46,103 @@ class Row(NamedTuple):
     cells: Mapping[str, str]
     style: Style = PLAIN
     faint: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     below: tuple[str, ...] = ()
 
 
-def print_rows(
-    console: Console, rows: Sequence[Row], columns: Mapping[str, Column], width: int | None
-) -> None:
-    """Print rows and their headings, at most `width` cells wide; None for as wide as they are."""
-    lines = lay_out(rows, columns, width, ellipsis=ellipsis_of(console))
-    while batch := list(chain.from_iterable(islice(lines, BATCH))):
-        console.print(Segments(batch), soft_wrap=True, end="")
+class Fit(NamedTuple):
+    """How wide labels and columns are, and how labels are clipped."""
+
+    label: int
+    head: int
+    widths: Mapping[str, int]
 
 
-def lay_out(
+def fit_columns(
     rows: Sequence[Row],
     columns: Mapping[str, Column],
+    label: str,
     width: int | None,
-    label: str = "",
-    ellipsis: str = UNICODE_ELLIPSIS,
-) -> Iterator[list[Segment]]:
-    """Yield the lines; the first one is of the headings, if there is any, `label` among them."""
-    if not rows:
-        return
-    widths = _column_widths(rows, columns)
-    label_width = max(cell_len(label), *(cell_len(row.guides + row.label) for row in rows))
-    if width is not None:
-        label_width = _fit(widths, label_width, width, columns)
-    if label or any(columns[name].heading for name in widths):
-        heading = clip(label, label_width, ellipsis).ljust(label_width)
-        yield list(_header(heading, widths, columns))
-    for row in rows:
-        yield list(_segments(row, widths, label_width, columns, ellipsis))
-        for text in row.below:
-            shown = text if width is None else cut(text, width, ellipsis)
-            yield [Segment(shown, DIM), Segment.line()]
+    ellipsis: str,
+) -> Fit:
+    """Clip columns and leave some out, the least telling first, until the labels have room.
+
+    `label` is the heading of the labels.
+    """
+    widths = _full_widths(rows, columns)
+    full = max(cell_len(label), *(cell_len(row.guides + row.label) for row in rows))
+    if width is None or full + width_of(widths) <= width:
+        return Fit(full, HEAD, widths)
+    labels = {(row.guides, row.label) for row in rows}
+    least = _least_label(labels, full, width, ellipsis)
+    widths = next(
+        fitted
+        for tried in _narrower(rows, columns, widths)
+        if (fitted := _leave_out(tried, columns, width - least)).keys() >= _flowing(tried, columns)
+    )
+    room = max(1, min(full, width - width_of(widths)))
+    head = next((head for head in HEADS if _tell_apart(labels, room, head, ellipsis)), HEAD)
+    return Fit(room, head, widths)
 
 
-def _column_widths(rows: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, int]:
+def _full_widths(rows: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, int]:
     """Return the width of every column that has anything in it."""
     widths = {name: max(cell_len(row.cells.get(name, "")) for row in rows) for name in columns}
     return {name: max(width, len(columns[name].heading)) for name, width in widths.items() if width}
 
 
-def _fit(
-    widths: dict[str, int], label_width: int, width: int, columns: Mapping[str, Column]
-) -> int:
-    """Clip columns and leave some out, the least telling first, until the label has room.
-
-    Returns the label's width.
-    """
-    wanted = min(label_width, MIN_LABEL)
-    for name, column in columns.items():
-        if column.least and name in widths:
-            excess = max(0, wanted + _width(widths) - width)
-            widths[name] = max(min(column.least, widths[name]), widths[name] - excess)
-    for name in sorted(widths, key=lambda name: -columns[name].rank):
-        if wanted + _width(widths) <= width:
-            break
-        del widths[name]
-    return max(1, min(label_width, width - _width(widths)))
-
-
-def _width(widths: dict[str, int]) -> int:
+def width_of(widths: Mapping[str, int]) -> int:
+    """Return how wide columns are together, with the gaps before them."""
     return sum(len(GAP) + width for width in widths.values())
 
 
-def _header(label: str, widths: dict[str, int], columns: Mapping[str, Column]) -> Iterator[Segment]:
-    line = label + "".join(
-        GAP
-        + (columns[name].heading.rjust(width) if columns[name].right else columns[name].heading)
-        + " " * (0 if columns[name].right else width - len(columns[name].heading))
-        for name, width in widths.items()
-    )
-    yield Segment(line.rstrip(), DIM)
-    yield Segment.line()
+def _flowing(widths: Mapping[str, int], columns: Mapping[str, Column]) -> set[str]:
+    return {name for name in widths if columns[name].flows}
 
 
-def _segments(
-    row: Row,
-    widths: dict[str, int],
-    label_width: int,
-    columns: Mapping[str, Column],
-    ellipsis: str,
-) -> Iterator[Segment]:
-    room = label_width - cell_len(row.guides)
-    yield Segment(row.guides, DIM)
-    yield Segment(clip(row.label, room, ellipsis), row.style)
-    padding = room - cell_len(row.label)
-    for name, width in widths.items():
-        column = columns[name]
-        text = column.shorten(row.cells.get(name, ""), width, ellipsis)
-        blank = width - cell_len(text)
-        left, right = (blank, 0) if column.right else (0, blank)
-        padding = max(padding, 0) + len(GAP) + left
-        if text:
-            yield Segment(" " * padding + text, DIM if name in row.faint else column.style)
-            padding = 0
-        padding += right
-    yield Segment.line()
+def _narrower(
+    rows: Sequence[Row], columns: Mapping[str, Column], widths: Mapping[str, int]
+) -> Iterator[dict[str, int]]:
+    """Yield widths, ever less for a column that flows: for half of its texts at least, or none."""
+    for name in _flowing(widths, columns):
+        lengths = sorted(cell_len(row.cells[name]) for row in rows if row.cells.get(name))
+        for length in dict.fromkeys(reversed(lengths[len(lengths) // 2 :])):
+            yield {**widths, name: length}
+    yield {name: length for name, length in widths.items() if not columns[name].flows}
+
+
+def _leave_out(
+    widths: Mapping[str, int], columns: Mapping[str, Column], room: int
+) -> dict[str, int]:
+    """Return the columns that fit, of those with `least` as much as does."""
+    fitted = dict(widths)
+    for name, column in columns.items():
+        if column.least and name in fitted:
+            excess = max(0, width_of(fitted) - room)
+            fitted[name] = max(min(column.least, fitted[name]), fitted[name] - excess)
+    for name in sorted(fitted, key=lambda name: -columns[name].rank):
+        if width_of(fitted) <= room:
+            break
+        del fitted[name]
+    return fitted
+
+
+def _least_label(labels: Labels, full: int, width: int, ellipsis: str) -> int:
+    """Return the least width at which labels can be told apart."""
+    most = min(full, int(width * MAX_SHARE))
+    least = min(most, MIN_LABEL, int(width * MIN_SHARE))
+    for room in range(least, most):
+        if any(_tell_apart(labels, room, head, ellipsis) for head in HEADS):
+            return room
+    return most
+
+
+def _tell_apart(labels: Labels, room: int, head: int, ellipsis: str) -> bool:
+    """Whether labels differ still, and keep all of their numbers, where they are clipped."""
+    seen = set()
+    for guides, label in labels:
+        clipped = clip(label, room - cell_len(guides), ellipsis, head)
+        if (guides, clipped) in seen or _NUMBER.findall(clipped) != _NUMBER.findall(label):
+            return False
+        seen.add((guides, clipped))
+    return True

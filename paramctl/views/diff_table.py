@@ -9,9 +9,10 @@ from rich.style import Style
 from paramctl.diff.comparison import Change, Parameter
 from paramctl.diff.values import Difference
 from paramctl.dtypes import UNKNOWN
-from paramctl.views.columns import DIM, PLAIN, Column, Row, print_rows
+from paramctl.views.columns import DIM, PLAIN, Column, Row
 from paramctl.views.diffs import NONE, notes_of, place_of
 from paramctl.views.escaping import escape
+from paramctl.views.tables import print_rows
 from paramctl.views.units import format_number
 
 GREEN, RED, YELLOW, CYAN = (Style(color=name) for name in ("green", "red", "yellow", "cyan"))
@@ -25,22 +26,24 @@ MARKS: dict[Change, tuple[str, Style]] = {
 }
 COLUMNS = {
     "shape": Column("shape", PLAIN, 0),
-    "dtype": Column("dtype", PLAIN, 4),
+    "dtype": Column("dtype", PLAIN, 5),
     "largest": Column("max diff", PLAIN, 1, right=True),
-    "place": Column("at", PLAIN, 7),
-    "relative": Column("max rel", PLAIN, 6, right=True),
-    "distance": Column("rel L2", PLAIN, 2, right=True),
-    "cosine": Column("cosine", PLAIN, 5, right=True),
-    "equal": Column("equal", PLAIN, 3, right=True),
+    "place": Column("at", PLAIN, 8),
+    "relative": Column("max rel", PLAIN, 7, right=True),
+    "distance": Column("rel L2", PLAIN, 3, right=True),
+    "cosine": Column("cosine", PLAIN, 6, right=True),
+    "equal": Column("equal", PLAIN, 4, right=True),
 }
-INDENT = "    "
+WHERE_TYPES_DIFFER = COLUMNS | {"dtype": Column("dtype", PLAIN, 2)}
 
 
 def print_table(
     console: Console, parameters: Sequence[Parameter], width: int | None, arrow: str
 ) -> None:
     """Print a line for each parameter, and below it what does not fit into columns."""
-    print_rows(console, [_row(parameter, arrow) for parameter in parameters], COLUMNS, width)
+    types_differ = any("dtype" in parameter.differs for parameter in parameters)
+    columns = WHERE_TYPES_DIFFER if types_differ else COLUMNS
+    print_rows(console, [_row(parameter, arrow) for parameter in parameters], columns, width)
 
 
 def _row(parameter: Parameter, arrow: str) -> Row:
@@ -56,9 +59,9 @@ def _row(parameter: Parameter, arrow: str) -> Row:
     }
     if parameter.outcome.difference:
         cells |= _numbers(parameter, parameter.outcome.difference)
-    below = tuple(INDENT + escape(note) for note in notes_of(parameter))
+    below = tuple(map(escape, notes_of(parameter)))
     label = f"{mark} " + (escape(parameter.name) or "''")
-    return Row("", label, cells, style, below=below)
+    return Row("", label, cells, style, told=frozenset(parameter.differs), below=below)
 
 
 def _numbers(parameter: Parameter, difference: Difference) -> dict[str, str]:

@@ -8,10 +8,11 @@ from rich.style import Style
 from paramctl.probe.gradients import Parameter, Probe
 from paramctl.probe.statistics import Statistics, statistics_of
 from paramctl.probe.training import Step
-from paramctl.views.columns import DIM, PLAIN, Column, Row, lay_out
+from paramctl.views.columns import DIM, PLAIN, Column, Row
 from paramctl.views.escaping import escape
 from paramctl.views.probing import NONE, gradient_of, ratio_of
 from paramctl.views.sparks import spark
+from paramctl.views.tables import lay_out
 from paramctl.views.units import format_number, format_share
 
 TYPE, SHAPE, TIE = Style(color="cyan"), Style(color="green"), Style(color="yellow")

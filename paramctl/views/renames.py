@@ -26,14 +26,15 @@ def show_renamed(old: Checkpoint, new: Checkpoint) -> Changes:
 
 def draw_renamed(pairs: Pairs, console: "Console", width: int | None, arrow: str) -> bool:
     """Print what becomes of names, a line each as far as these are few; return whether all are."""
-    from paramctl.views.columns import Column, Row, print_rows  # noqa: PLC0415 (loads rich)
+    from paramctl.views.columns import Column, Row  # noqa: PLC0415 (loads rich)
     from paramctl.views.diff_table import GREEN  # noqa: PLC0415 (the same)
     from paramctl.views.folded_names import fold  # noqa: PLC0415 (only for terminals)
+    from paramctl.views.tables import print_rows  # noqa: PLC0415 (the same)
 
     folded = list(islice(fold(pairs), MAX_LINES + 1))
     rows = []
     for name, becomes, times in folded[:MAX_LINES]:
         label = (escape(name) or "''") + (f"  x{times:,}" if times > 1 else "")
         rows.append(Row("", label, {"new": f"{arrow} {escape(becomes)}"}))
-    print_rows(console, rows, {"new": Column("", GREEN, 0, least=12)}, width)
+    print_rows(console, rows, {"new": Column("", GREEN, 0, flows=True)}, width)
     return len(folded) <= MAX_LINES

@@ -8,9 +8,10 @@ from rich.style import Style
 from paramctl.stats.histograms import choose_bins
 from paramctl.stats.measured import Measured
 from paramctl.stats.moments import Moments
-from paramctl.views.columns import BOLD, PLAIN, Column, Row, print_rows
+from paramctl.views.columns import BOLD, PLAIN, Column, Row
 from paramctl.views.escaping import escape
 from paramctl.views.sparks import spark
+from paramctl.views.tables import print_rows
 from paramctl.views.units import count_noun, format_number, format_share
 
 BINS = 16  # of a histogram
@@ -26,7 +27,7 @@ COLUMNS = {
     "nan": Column("nan", WRONG, 0, right=True),
     "inf": Column("inf", WRONG, 0, right=True),
     "bars": Column("histogram", BARS, 5),
-    "note": Column("", TIE, 8, least=12),
+    "note": Column("", TIE, 10, flows=True),
 }
 
 

@@ -5,20 +5,14 @@ from collections.abc import Iterable, Mapping
 from rich.console import Console
 from rich.style import Style
 
-from paramctl.views.clipping import clip, cut
-from paramctl.views.columns import BOLD, PLAIN, Column, Row, print_rows
+from paramctl.views.columns import BOLD, PLAIN, Column, Row
 from paramctl.views.escaping import escape
+from paramctl.views.tables import print_rows
 from paramctl.views.tree import Line
 from paramctl.views.units import format_bytes
 
 TIE, TYPE, SHAPE = Style(color="yellow"), Style(color="cyan"), Style(color="green")
 SUMS = frozenset({"values", "size"})  # of a layer: what is below has them too
-
-
-def _shorten_note(text: str, width: int, ellipsis: str) -> str:
-    """Keep both ends of a name that something is tied to, and the beginning of what is said."""
-    shorten = clip if text.startswith("= ") else cut
-    return shorten(text, width, ellipsis)
 
 
 COLUMNS = {
@@ -27,13 +21,13 @@ COLUMNS = {
     "dtype": Column("dtype", PLAIN, 1),
     "values": Column("values", PLAIN, 5, right=True),
     "size": Column("size", PLAIN, 4, right=True),
-    "note": Column("", TIE, 2, least=16, shorten=_shorten_note),
+    "note": Column("", TIE, 6, flows=True),
 }
 CHANGES = {  # of what is about to change the notes tell most
     "shape": COLUMNS["shape"],
     "dtype": COLUMNS["dtype"],
     "values": COLUMNS["values"],
-    "note": Column("", TIE, 0, least=40, shorten=_shorten_note),
+    "note": Column("", TIE, 1, flows=True),
 }
 
 
