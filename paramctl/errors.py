@@ -19,19 +19,22 @@
 Codes beside these: 0 ok, 1 the answer is no, 129/130/143 signals, 141 closed pipe.
 """
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import ClassVar
 
 NO = 1
 INTERRUPTED = 130
 CLOSED_PIPE = 141
+AGAIN = "copy or download the file again"  # what to do about one that ends too early
 MAX_CANDIDATES = 2_000  # names whose characters are counted, to find those like a misspelt one
 MAX_COMPARED = 50  # of them, that it is compared with in full, which takes up to 5 ms each
 MAX_TEXT = 128  # characters of a name that count: its first and its last
 MAX_TOLD = 3  # names that stand for all where none is close
+MIN_NEAR = 0.65  # the same of two files in one folder
 MIN_RATIO = 0.5  # of the characters that two names share in this order
 
 _URL = re.compile(  # user and password, what is shown, query and fragment
@@ -138,7 +141,7 @@ class FileError(ParamctlError):
     @classmethod
     def from_os(cls, error: OSError, file: str) -> "FileError":
         """Wrap what the operating system said about `file`."""
-        return cls(error.strerror or str(error), file=file)
+        return cls(error.strerror or str(error), hint=_advise(error, file), file=file)
 
 
 class AbsentError(FileError):
@@ -193,6 +196,27 @@ def find_closest(name: str, known: Iterable[str]) -> list[str]:
     likely = nlargest(MAX_COMPARED, pool, key=lambda each: rate(each, matcher.quick_ratio))
     closest = nlargest(3, likely, key=lambda each: rate(each, matcher.ratio))
     return [each for each in closest if rate(each, matcher.ratio) >= MIN_RATIO]
+
+
+def find_near(path: str) -> str:
+    """Return what to say of a path that leads to nothing: the closest name, if there is one."""
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder or os.curdir):
+        return f"there is no folder '{folder}'"
+    from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
+
+    with suppress(OSError):
+        there = islice(os.listdir(folder or os.curdir), MAX_CANDIDATES)
+        for close in get_close_matches(name, there, n=1, cutoff=MIN_NEAR):
+            return f"closest: {os.path.join(folder, close)}"
+    return ""
+
+
+def _advise(error: OSError, file: str) -> str:
+    """Return what to do about what the operating system said."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return find_near(file)
+    return "'ls -l' shows who may" if isinstance(error, PermissionError) else ""
 
 
 def tell_some(names: Collection[str]) -> str:

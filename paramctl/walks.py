@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from paramctl.errors import AddressError, NoMatchError, find_closest
-from paramctl.layers import Layer
+from paramctl.layers import Layer, split_number
 from paramctl.patterns import RANGE, follow, split_parts
 from paramctl.slices import Index, Step
 
-_RANGE = re.compile(RANGE)
+ALL_NUMBERS = "[0-999999999]"
+
+_RANGE = re.compile(RANGE.replace(r"\d{1,9}", r"(\d{1,9})", 1))
 _PIECE = re.compile(rf"((?:[^\[\]]|{RANGE})+)|\[([^\[\]]*)\]")
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 
@@ -100,14 +102,33 @@ class Walk:
         return children[int(text)]
 
     def _nothing(self, layer: Layer, text: str) -> NoReturn:
-        close = find_closest(self.address, closest_pool(self.root))
-        close = close or [child.name for child in list(layer.children.values())[:3]]
-        hint = f"closest: {', '.join(close)}" if close else "the model has no parameters"
-        if "*" in text and "**" not in text:
-            hint = "'*' stands for one part between dots, '**' for any number of them"
-        elif found := _RANGE.search(text):
-            hint = f"'{found[0]}' stands for the numbers in names, 'h.[0-3]'; a slice is '[0:3]'"
+        hint = self._advise(layer, text)
         raise NoMatchError(f"no parameter or layer '{self.address}'", hint=hint)
+
+    def _advise(self, layer: Layer, text: str) -> str:
+        """Return what a part of an address that leads nowhere from a layer may stand for."""
+        if "*" in text and "**" not in text:
+            return "'*' stands for one part between dots, '**' for any number of them"
+        meant, ranged = self.address, _RANGE.search(text)
+        if ranged:
+            if any(follow(layer, split_parts(text[: ranged.start()]))):
+                what = f"'{ranged[0]}' stands for the numbers in names, 'h.[0-3]'"
+                return f"{what}; a slice is '[0:3]'"
+            if numbers := _numbers_there(layer, text, ranged):
+                return f"closest: {self.address.replace(ranged[0], numbers)}"
+            meant = self.address.replace(ranged[0], ranged[1])
+        close = find_closest(meant, closest_pool(self.root))
+        close = close or [child.name for child in list(layer.children.values())[:3]]
+        return f"closest: {', '.join(close)}" if close else "the model has no parameters"
+
+
+def _numbers_there(layer: Layer, text: str, ranged: re.Match[str]) -> str:
+    """Return the range of the numbers that there are where another one stands in an address."""
+    before, behind = text[: ranged.start()], text[ranged.end() :]
+    nodes = follow(layer, split_parts(before + ALL_NUMBERS))
+    numbers = [found[1] for node in nodes if (found := split_number(node.name))]
+    there = f"[{min(numbers)}-{max(numbers)}]" if numbers else ""
+    return there if there and any(follow(layer, split_parts(before + there + behind))) else ""
 
 
 def closest_pool(root: Layer) -> Iterator[str]:

@@ -102,7 +102,7 @@ def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
             "nothing is written to a URL; write a file, upload it",
         ),
         (["ls", ""], 2, "an empty argument"),
-        (["ls", "nowhere.pt"], 6, "nowhere.pt: no such file"),
+        (["ls", "nowhere.pt"], 6, "nowhere.pt: No such file or directory"),
         (
             ["ls", "0.weight"],
             2,
@@ -111,7 +111,7 @@ def test_what_is_echoed_is_escaped(arguments: list[str], evil: Path) -> None:
         (["ls"], 2, "no model"),
         (["ls", "-"], 3, "file is empty"),
         (["ls", "/dev/null"], 6, "not a regular file"),
-        (["ls", "x" * 5000 + ".pt"], 6, "no such file"),
+        (["ls", "x" * 5000 + ".pt"], 6, "File name too long"),
         (["lss"], 2, "try 'paramctl ls'"),
         (["--verison"], 2, "--version"),
         (["--nothing"], 2, "see 'paramctl --help'"),
@@ -287,7 +287,7 @@ def test_a_name_like_a_file_s_is_an_address_in_a_model_that_is_piped_in(
     [
         (MLP.read_bytes(), "<stdin>: no parameter or layer 'no/2.bin'; closest: 2.bias"),
         (b"a.pt\nb.pt\n", "<stdin>: "),
-        (None, ""),
+        (None, "there is no folder 'no'"),
     ],
 )
 @pytest.mark.parametrize("verb", ["ls", "show"])
@@ -296,7 +296,8 @@ def test_a_mistyped_file_is_missing_whatever_is_piped_in(
 ) -> None:
     run = paramctl(verb, "no/2.bin", stdin=stdin)
     assert (run.code, run.out, run.err.count("\n")) == (6, "", 1)
-    assert run.err.startswith(f"paramctl: no/2.bin: no such file{said and '; '}{said}")
+    assert run.err.lower().startswith("paramctl: no/2.bin: no such file")
+    assert f"; {said}" in run.err
 
 
 def test_a_terminal_gets_a_tree_a_pipe_gets_tsv() -> None:

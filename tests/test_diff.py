@@ -348,7 +348,7 @@ def test_names_are_completed_once_both_models_are_named() -> None:
         (["-", "-"], 2, "standard input holds one model; name a file for the other"),
         (["", MLP], 2, "an empty argument"),
         ([MLP, "no_such"], 6, "no_such: No such file or directory"),
-        ([MLP, SAMPLES / "fancy_mlp.py"], 3, "fancy_mlp.py: in no format"),
+        ([MLP, SAMPLES / "fancy_mlp.py"], 3, "fancy_mlp.py: a text in no format"),
         ([MLP, MLP, "0.wieght"], 2, "no parameter or layer '0.wieght'; closest: 0.weight"),
         ([MLP, MLP, "0.weight[0]"], 2, "is a slice"),
         ([MLP, MLP, "--tolerance", "x"], 2, "'x' is no tolerance; write 1e-6, or 1e-8,1e-5"),

@@ -14,6 +14,7 @@ from paramctl.errors import (
     UnsafeError,
     UsageError,
     blaming,
+    find_near,
 )
 from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
@@ -136,7 +137,7 @@ def _read_for(name: str, environment: Environment, options: ReadOptions) -> Chec
         FileError: it is a file's that is not there.
     """
     if not (environment.stdin_offers_data or environment.model_variable):
-        raise FileError("no such file", file=name)
+        return open_checkpoint(name, options)
     try:
         checkpoint = _read_given(environment, name, options)
         with blaming(checkpoint.file):
@@ -165,10 +166,10 @@ def _read_given(environment: Environment, first: str, options: ReadOptions) -> C
         return read_stdin(environment, options)
     if environment.model_variable:
         return open_checkpoint(environment.model_variable, options)
-    raise UsageError(
-        f"no model: there is no file '{first}'" if first else "no model",
-        hint="name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL",
-    )
+    what = f"no model: there is no file '{first}'" if first else "no model"
+    near = find_near(first) if first else ""
+    ways = "name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL"
+    raise UsageError(what, hint=f"{near}; {ways}" if near else ways)
 
 
 def read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:

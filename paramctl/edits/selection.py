@@ -23,7 +23,7 @@ def drop(
     """
     dropped = set(_named(checkpoint, addresses, types))
     if len(dropped) == len(checkpoint):
-        raise UsageError("nothing would be left of the model")
+        raise UsageError("nothing would be left of the model", hint="name fewer layers")
     return with_names(checkpoint, {name: name for name in checkpoint if name not in dropped})
 
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, Checkpoint, Entry, ReadOptions, Storage
 from paramctl.dtypes import BY_SAFETENSORS
-from paramctl.errors import LimitError, MalformedError
+from paramctl.errors import AGAIN, LimitError, MalformedError
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
 from paramctl.ties import resolve_declared
@@ -67,13 +67,15 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
 
 def _header_length(source: Source, limit: int) -> int:
     if source.size < 8:
-        raise MalformedError(f"too short for a header length: {source.size} bytes of 8")
+        what = f"too short for a header length: {source.size} bytes of 8"
+        raise MalformedError(what, hint=AGAIN)
     length = int.from_bytes(source.read(0, 8), "little")
     if length > MAX_HEADER_BYTES:
         raise MalformedError(f"header length {length} is over the format's {MAX_HEADER_BYTES}")
     if length > source.size - 8:
         raise MalformedError(
-            f"truncated: the header needs {length} bytes, the file has {source.size - 8} more"
+            f"truncated: the header needs {length} bytes, the file has {source.size - 8} more",
+            hint=AGAIN,
         )
     if length > limit:
         raise LimitError(
@@ -178,7 +180,8 @@ def _check_cover(tensors: list[Tensor], size: int) -> None:
         _check_size(name, dtype, shape, begin, end)
         position = end
     if position > size:
-        raise MalformedError(f"truncated: the tensors need {position} bytes, there are {size}")
+        what = f"truncated: the tensors need {position} bytes, there are {size}"
+        raise MalformedError(what, hint=AGAIN)
     if position < size:
         raise MalformedError(f"{size - position} bytes after the last tensor")
 

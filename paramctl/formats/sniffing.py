@@ -29,6 +29,11 @@ UNREAD = (
     (b"<html", "a web page, perhaps an error message saved under this name"),
 )
 
+TEXT = (
+    "a text in no format that paramctl reads: a spec has 'layers:', code is named with a function, "
+    "model.py:build"
+)
+
 
 class Opening:
     """What a file begins with; `head` is its first bytes, 512 where it has so many."""
@@ -80,6 +85,7 @@ class Opening:
         head = self.head
         return (
             not self.is_unread
+            and not self.text
             and head[:1] != PICKLE
             and (self.source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
         )
@@ -111,6 +117,8 @@ class Opening:
             return "not read: a tar archive (torch before 0.1.10, or a package)"
         if self.head[:1] == PICKLE:
             return "a pickle, but not a torch checkpoint"
+        if self.text:
+            return TEXT
         return (
             "in no format that paramctl reads (safetensors, torch .pt, a sharded model's index, "
             "GGUF, ONNX, HDF5, Keras, npz, Flax, a spec, a config.json)"

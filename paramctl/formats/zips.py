@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from paramctl.errors import LimitError, MalformedError
+from paramctl.errors import AGAIN, LimitError, MalformedError
 from paramctl.sources import Source
 
 STORED, DEFLATED = 0, 8
@@ -81,7 +81,9 @@ def _read_end(source: Source) -> tuple[int, int, int]:
     place = source.size - END.size
     record = source.read(place, END.size) if place >= 0 else b""
     if not record.startswith(b"PK\5\6"):
-        raise MalformedError("a zip archive cut short, or with bytes behind it: no end record")
+        raise MalformedError(
+            "a zip archive cut short, or with bytes behind it: no end record", hint=AGAIN
+        )
     _, *numbers, comment = END.unpack(record)
     if comment:
         raise MalformedError(f"the zip end record says that {comment} bytes of comment follow it")

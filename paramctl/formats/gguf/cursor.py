@@ -2,7 +2,7 @@
 
 import struct
 
-from paramctl.errors import LimitError, MalformedError
+from paramctl.errors import AGAIN, LimitError, MalformedError
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
 
@@ -115,7 +115,8 @@ class Cursor:
             return self._window, place
         if end > self.source.size:
             raise MalformedError(
-                f"truncated: the header needs {end} bytes or more, the file has {self.source.size}"
+                f"truncated: the header needs {end} bytes or more, the file has {self.source.size}",
+                hint=AGAIN,
             )
         if end > self._limit:
             raise LimitError(

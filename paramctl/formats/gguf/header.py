@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from paramctl.dtypes import BY_GGML, DType
-from paramctl.errors import MalformedError
+from paramctl.errors import AGAIN, MalformedError
 from paramctl.formats.gguf.cursor import Cursor
 from paramctl.formats.gguf.metadata import ALIGNMENT, read_metadata
 from paramctl.sources import Source
@@ -77,7 +77,8 @@ def read_header(source: Source, limit: int) -> Header:
     start = _align(cursor.position, alignment)
     end = start + _measure(tensors, alignment)
     if tensors and end > source.size:
-        raise MalformedError(f"truncated: the tensors end at {end}, the file at {source.size}")
+        what = f"truncated: the tensors end at {end}, the file at {source.size}"
+        raise MalformedError(what, hint=AGAIN)
     excess = max(source.size - _align(end, alignment), 0)
     return Header(metadata, tensors, start, excess, cursor.order == ">")
 
