@@ -153,6 +153,25 @@ def test_every_type_is_read_however_it_is_packed(packed: str, libver: str) -> No
     assert_same_values(make(write, libver=libver))
 
 
+@pytest.mark.parametrize("options", [{"libver": "v108"}, {"libver": "latest", "track_order": True}])
+def test_many_links_attributes_and_chunks_are_found(options: dict[str, Any]) -> None:
+    """In trees of version 2, of several levels."""
+
+    def write(file: h5py.File) -> None:
+        for number in range(1_200):
+            file[f"of many/{number}"] = np.float32(number)
+        for number in range(60):
+            file["of many/7"].attrs[f"n{number}"] = number
+        for place, maxshape in enumerate([None, (None, 30), (None, None)]):
+            values = np.arange(900.0).reshape(30, 30)
+            file.create_dataset(f"{place}", data=values, chunks=(1, 3), maxshape=maxshape)
+
+    data = make(write, **options)
+    assert_same_values(data)
+    attributes = {f"of many.7@n{number}": number for number in range(60)}
+    assert listed(data).metadata == attributes
+
+
 def test_what_is_not_stored_is_the_fill_value() -> None:
     def write(file: h5py.File) -> None:
         file.create_dataset("early", (4, 4), "f4", fillvalue=7)

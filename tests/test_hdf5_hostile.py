@@ -184,7 +184,52 @@ def tree_in_itself(kind: int, key: int) -> bytes:
     return bytes(data)
 
 
+def write_large(file: h5py.File) -> None:
+    """Write what takes trees of version 2: many links, and chunks, attributes, a large one."""
+    for number in range(2_000):
+        file.create_group(f"group {number}")
+    file.create_dataset("a", data=np.ones((40, 40)), chunks=(2, 2), maxshape=(None, None))
+    for number in range(20):
+        file["a"].attrs[f"n{number}"] = number
+    file["a"].attrs["large"] = np.zeros(20_000)
+
+
+LARGE = make(write_large, libver="latest")
+LINKS, CHUNKS, ATTRIBUTES, LARGE_OBJECTS = 5, 10, 8, 1  # what trees of version 2 are for
+
+
+def of_tree(purpose: int, offset: int, value: int, width: int = 8) -> bytes:
+    """Return the file with another number in the header of a tree."""
+    data = bytearray(LARGE)
+    place = data.index(b"BTHD\0" + bytes([purpose])) + offset
+    data[place : place + width] = value.to_bytes(width, "little")
+    return bytes(data)
+
+
+def of_root(purpose: int, pointer: int) -> bytes:
+    """Return the file with a tree whose root leads to its first node twice."""
+    data = bytearray(LARGE)
+    head = data.index(b"BTHD\0" + bytes([purpose]))
+    (record,) = struct.unpack_from("<H", data, head + 10)
+    root, count = struct.unpack_from("<QH", data, head + 16)
+    first = root + 6 + count * record
+    data[first + pointer : first + 2 * pointer] = data[first : first + pointer]
+    return bytes(data)
+
+
 REFUSED = [
+    Row("links-more-than-told", of_tree(LINKS, 26, 10), 3, "a tree of 10 records that holds 2"),
+    Row("links-of-no-tree", of_tree(LINKS, 26, 0), 3, "a tree of 0 records that holds 2"),
+    Row("links-in-nodes-of-1-GB", of_tree(LINKS, 6, 1 << 30, 4), 3, "a broken tree"),
+    Row("links-of-no-bytes", of_tree(LINKS, 10, 0, 2), 3, "a broken tree"),
+    Row("links-in-another-node", of_tree(LINKS, 16, 0), 3, "a broken tree"),
+    Row("links-beyond-the-end", of_tree(LINKS, 16, 1 << 40), 3, "truncated"),
+    Row("links-60,000-levels-down", of_tree(LINKS, 12, 60_000, 2), 3, "a broken tree"),
+    Row("links-more-than-a-node-holds", of_tree(LINKS, 24, 60_000, 2), 3, "a broken tree"),
+    Row("links-in-a-node-twice", of_root(LINKS, 11), 3, "a tree with a node twice"),
+    Row("chunks-more-than-told", of_tree(CHUNKS, 26, 1), 3, "a tree of 1 records"),
+    Row("attributes-more-than-told", of_tree(ATTRIBUTES, 26, 1), 3, "1 records that holds 21"),
+    Row("large-ones-more-than-told", of_tree(LARGE_OBJECTS, 26, 0), 3, "0 records that holds 1"),
     Row("cut-before-its-end", NET[:9_000], 3, "HDF5: "),
     Row("nothing-but-a-signature", SIGNATURE, 3, "of other addresses"),
     Row("addresses-of-4-bytes", NET[:13] + b"\4" + NET[14:], 3, "of other addresses"),

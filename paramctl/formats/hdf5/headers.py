@@ -30,19 +30,20 @@ def read_raw_attributes(source: Source, address: int) -> dict[bytes, bytes]:
         MalformedError: the header breaks a rule of the format.
     """
     try:
-        return dict(map(_read_attribute, read_messages(source, address, ATTRIBUTE)))
+        messages = read_messages(source, address, ATTRIBUTE)
+        return dict(_read_attribute(body) for _, body in messages)
     except (struct.error, IndexError) as error:
         raise _broken(address) from error
 
 
-def read_messages(source: Source, address: int, kind: int) -> list[bytes]:
-    """Return the bodies of an object's messages of one kind.
+def read_messages(source: Source, address: int, *kinds: int) -> list[tuple[int, bytes]]:
+    """Return an object's messages of some kinds: the kind and the body of each.
 
     Raises:
         MalformedError: the header breaks a rule of the format.
     """
     try:
-        return [body for found, body in _messages(source, address) if found == kind]
+        return [message for message in _messages(source, address) if message[0] in kinds]
     except (struct.error, IndexError) as error:
         raise _broken(address) from error
 
