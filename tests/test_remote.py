@@ -22,7 +22,14 @@ import paramctl
 from paramctl.checkpoint import ReadOptions
 from paramctl.cli.declared import read_declaration
 from paramctl.cli.names import list_names
-from paramctl.errors import FileError, MalformedError, ParamctlError, UnsafeError, UsageError
+from paramctl.errors import (
+    AbsentError,
+    FileError,
+    MalformedError,
+    ParamctlError,
+    UnsafeError,
+    UsageError,
+)
 from paramctl.remote import connections
 from paramctl.remote.addresses import parse
 from paramctl.remote.windows import FarSource
@@ -449,6 +456,24 @@ def test_any_redirect_stays_at_https_or_is_told(text: str) -> None:
 def test_what_is_no_url_is_told(url: str) -> None:
     with pytest.raises(UsageError):
         paramctl.open(url)
+
+
+@pytest.mark.parametrize("url", ["ftp://x/y.pt", "file:///x/y.pt", "HTTPS://x/y.pt"])
+def test_a_url_of_another_kind_is_told_those_that_are_read(url: str, forks: Forks) -> None:
+    run = forks.run("ls", url)
+    told = "a URL of another kind; models are read at http://, https://, s3://, gs://, hf://"
+    assert (run.code, run.err) == (2, f"paramctl: {url}: {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_folder"), [("a", True), ("a/", True), ("llama-3.1-8b", True), ("x.h5", False)]
+)
+def test_a_folder_on_a_server_is_told_to_have_no_list(
+    path: str, server: Server, *, is_folder: bool
+) -> None:
+    with pytest.raises(AbsentError) as error:
+        paramctl.open(f"{server.url}/{path}")
+    assert ("name the file, such as model.safetensors.index.json" in str(error.value)) == is_folder
 
 
 def test_users_and_passwords_log_in_and_only_there(server: Server) -> None:

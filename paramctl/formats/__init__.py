@@ -31,6 +31,9 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
     path = os.fspath(path)
     if path.startswith(URL_SCHEMES):
         return read_checkpoint(_open_url(path), options)
+    if "://" in path and not os.path.lexists(path):
+        hint = f"models are read at {', '.join(URL_SCHEMES)}"
+        raise UsageError("a URL of another kind", hint=hint, file=path)
     if names_factory(path) and not os.path.lexists(path):
         from paramctl.models.factories import open_factory  # noqa: PLC0415 (loads torch)
 

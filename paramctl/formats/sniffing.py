@@ -15,6 +15,7 @@ ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 PICKLE = b"\x80"  # the PROTO opcode, with which every pickle since protocol 2 begins
 TAR_MAGIC = slice(257, 262)
 MAX_TEXT = 1 << 20  # bytes of a text in which its keys are looked for
+WEB_PAGE = "a web page, perhaps an error message, or a server's list of a folder: name a file in it"
 
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]{8}|[\t\n\r -~]{0,7}\Z")
 _NAME_BYTES, _NAME = slice(26, 28), 30  # of a zip member: where its length stands, and the name
@@ -25,8 +26,8 @@ UNREAD = (
     (b"BZh", "a bzip2 file: unpack it first"),
     (b"\xfd7zXZ\x00", "an xz file: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it first"),
-    (b"<!DOCTYPE", "a web page, perhaps an error message saved under this name"),
-    (b"<html", "a web page, perhaps an error message saved under this name"),
+    (b"<!DOCTYPE", WEB_PAGE),
+    (b"<html", WEB_PAGE),
 )
 
 TEXT = (

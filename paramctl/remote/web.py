@@ -1,6 +1,7 @@
 """Files of web servers, read in parts."""
 
 from http.client import HTTPResponse
+from posixpath import splitext
 from typing import NamedTuple
 
 from paramctl.errors import AbsentError, DeniedError, FileError, LimitError, blaming
@@ -20,6 +21,7 @@ from paramctl.remote.connections import Connections
 from paramctl.remote.windows import WINDOW, FarSource
 
 MAX_WHOLE = 1 << 24  # bytes of a file that is read as a whole where its server serves no parts
+NO_LIST = "a server lists no folders: name the file, such as model.safetensors.index.json in one"
 LOG_IN = f"{DOWNLOAD}, or put USER:PASSWORD@ before its host"
 
 
@@ -38,7 +40,13 @@ def open_web(url: str) -> "WebSource":
         FileError: the server does not serve it in parts, or does not answer as it should.
         UnsafeError: it redirects to where no model is.
     """
-    return WebSource(parse(url), Access(Connections()))
+    address = parse(url)
+    try:
+        return WebSource(address, Access(Connections()))
+    except AbsentError as error:
+        if not splitext(address.path)[1][1:].isidentifier():
+            error.hint = NO_LIST
+        raise
 
 
 def read_document(address: Address, access: Access, limit: int) -> bytes:
