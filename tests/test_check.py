@@ -322,7 +322,7 @@ def test_what_torch_puts_off_is_checked(state: str) -> None:
 def test_packed_floats_are_said_to_be_unchecked() -> None:
     packed = torch.zeros(4, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)
     result = checked(checkpoint_of({"w": packed}))
-    assert result.unchecked == {"w": "of float4_e2m1fn_x2"}
+    assert result.unchecked == {"w": "float4_e2m1fn_x2"}
 
 
 def test_only_some_kinds_are_told() -> None:

@@ -11,6 +11,7 @@ from hostile import PRINTABLE_LINE
 from index_rows import index
 from program import paramctl, run_on_terminal
 from safetensors.torch import save_file
+from safetensors_rows import header, tensor
 from test_huggingface import GPT2, TIED, built
 from torch import Tensor
 
@@ -188,14 +189,38 @@ def test_hostile_names_are_escaped(forks: Forks, tmp_path: Path) -> None:
 def test_what_is_not_checked_is_said_and_is_no_finding(torch_forks: Forks, tmp_path: Path) -> None:
     torch.save({"s": torch.eye(3).to_sparse(), "d": torch.eye(2)}, tmp_path / "model")
     run = torch_forks.run("check", tmp_path / "model")
-    assert (run.code, run.out) == (0, "")
+    assert (run.code, run.out) == (0, "unchecked\ts\t-\tsparse_coo\t-\t-\t-\n")
     assert run.err == "paramctl: not checked, sparse_coo: 's'\n"
+    run = torch_forks.run("check", tmp_path / "model", "--format", "json")
+    assert (run.code, json.loads(run.out)["unchecked"]) == (0, {"s": "sparse_coo"})
+    run = torch_forks.run("check", tmp_path / "model", "--format", "lines")
+    summary = "nothing found; 1 tensor checked, 16 B; 1 not checked: sparse_coo\n"
+    assert (run.code, run.out.endswith(f"a state dict\n{summary}")) == (0, True)
     run = torch_forks.run("check", SAMPLES / "mlp.yaml", "-q")
-    assert (run.code, run.out, run.err) == (0, "", "")
+    names = ("0.weight", "0.bias", "2.weight", "2.bias")
+    assert run.out == "".join(f"unchecked\t{name}\t-\tplanned\t-\t-\t-\n" for name in names)
+    assert (run.code, run.err) == (0, "")
     run = torch_forks.run("check", SAMPLES / "mlp.yaml")
     assert (
         run.err == "paramctl: not checked, planned: '0.weight', '0.bias', '2.weight' and 1 more\n"
     )
+
+
+def test_types_that_are_not_unpacked_do_not_read_as_clean(forks: Forks, tmp_path: Path) -> None:
+    path = tmp_path / "packed"
+    packed = f'"a":{tensor("F4", "[8]", 0, 4)},"b":{tensor("F6_E2M3", "[8]", 4, 10)}'
+    path.write_bytes(header(f"{{{packed}}}", bytes(10)))
+    run = forks.run("check", path, "--format", "lines", "-q")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines()[1:] == [
+        "nothing found; 0 tensors checked, 0 B; 2 not checked: float4_e2m1fn, float6_e2m3fn"
+    ]
+
+
+def test_where_no_values_are_asked_for_none_are_missed(torch_forks: Forks) -> None:
+    for only in ("missing", "unexpected,shape,dtype"):
+        run = torch_forks.run("check", SAMPLES / "mlp.yaml", "--only", only)
+        assert (run.code, run.out, run.err) == (0, "", "")
 
 
 def test_a_shard_that_is_not_there_is_missing(forks: Forks, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def check(
     Raises:
         ParamctlError: the values of an entry cannot be read, or its file has changed.
     """
-    subjects, unchecked = find_subjects(checkpoint, names)
-    subjects = subjects if set(kinds) - set(DECLARED) else []
+    needs_values = not set(kinds) <= set(DECLARED)
+    subjects, unchecked = find_subjects(checkpoint, names) if needs_values else ([], {})
     found = [
         *judge_missing(checkpoint, names),
         *(judge_names(checkpoint, declared) if declared else ()),

@@ -97,7 +97,7 @@ def _subject(entry: Entry, targets: Sequence[Target]) -> Subject:
 def _why_not(entry: Entry) -> str:
     if entry.layout != "strided":
         return entry.layout
-    return "" if _INTEGER.fullmatch(entry.dtype.name) else f"of {entry.dtype.name}"
+    return "" if _INTEGER.fullmatch(entry.dtype.name) else entry.dtype.name
 
 
 def _role(target: Target) -> Role:

@@ -116,7 +116,7 @@ def _write(
         case CheckFormat.JSON:
             environment.write(checks.json_text(checkpoint.file, checked) + "\n")
         case CheckFormat.TSV:
-            environment.write_lines(checks.tsv_lines(checked.findings))
+            environment.write_lines(checks.tsv_lines(checked))
         case CheckFormat.LINES:
             from paramctl.views.check_table import print_findings  # noqa: PLC0415 (loads rich)
 

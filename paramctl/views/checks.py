@@ -13,9 +13,12 @@ from paramctl.views.units import count_noun, format_bytes
 MAX_UNCHECKED = 3  # names that a line tells of
 
 
-def tsv_lines(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield kind, name, severity, what, count, total and first between tabs."""
-    for finding in findings:
+def tsv_lines(checked: Checked) -> Iterator[str]:
+    """Yield kind, name, severity, what, count, total and first between tabs.
+
+    Of what could not be checked the kind is `unchecked`, and what is why.
+    """
+    for finding in checked.findings:
         cells = (
             finding.kind,
             finding.name,
@@ -24,7 +27,9 @@ def tsv_lines(findings: Iterable[Finding]) -> Iterator[str]:
             *("" if number is None else str(number) for number in finding[3:5]),
             "" if finding.first is None else str(list(finding.first)),
         )
-        yield "\t".join(escape(cell) or "-" for cell in cells)
+        yield _line(cells)
+    for name, why in checked.unchecked.items():
+        yield _line(("unchecked", name, "", why, "", "", ""))
 
 
 def json_text(file: str, checked: Checked) -> str:
@@ -44,7 +49,11 @@ def summary_line(checked: Checked) -> str:
     counts = Counter(finding.kind.severity for finding in checked.findings)
     told = [count_noun(counts[each], each) for each in Severity if counts[each]]
     what = f"{count_noun(checked.tensors, 'tensor')} checked, {format_bytes(checked.nbytes)}"
-    return f"{', '.join(told) or 'nothing found'}; {what}"
+    text = f"{', '.join(told) or 'nothing found'}; {what}"
+    if not checked.unchecked:
+        return text
+    reasons = ", ".join(dict.fromkeys(checked.unchecked.values()))
+    return f"{text}; {len(checked.unchecked):,} not checked: {escape(reasons)}"
 
 
 def hint_lines(findings: Iterable[Finding]) -> Iterator[str]:
@@ -65,6 +74,10 @@ def unchecked_lines(checked: Checked) -> Iterator[str]:
         more = len(names) - MAX_UNCHECKED
         listed += f" and {more:,} more" if more > 0 else ""
         yield escape(f"not checked, {why}: {listed}")
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "\t".join(escape(cell) or "-" for cell in cells)
 
 
 def _facts(finding: Finding) -> dict[str, Any]:
