@@ -24,7 +24,8 @@ COLUMNS = {
     "norm": Column("norm", PLAIN, 2, right=True),
     "note": Column("", PLAIN, 9, flows=True),
 }
-TEXT = st.text(st.characters(exclude_categories=["C", "M", "Z"]), min_size=1, max_size=60)
+LETTERS = "abcdefgh0123456789._-é層"
+TEXT = st.text(LETTERS, min_size=1, max_size=60)
 ROWS = st.lists(
     st.builds(
         Row,
@@ -154,7 +155,7 @@ def test_no_line_is_too_wide_and_no_text_that_flows_is_lost(width: int, rows: li
             assert squeezed([text]) in told
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" ")), st.integers(2, 30))
+@given(st.text(LETTERS + " "), st.integers(2, 30))
 def test_wrapped_lines_fit_and_hold_the_whole_text(text: str, width: int) -> None:
     lines = wrap(text, width)
     assert all(cell_len(line) <= width for line in lines)
