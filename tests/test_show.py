@@ -37,7 +37,7 @@ from paramctl.views.values import npy_blocks, texts
 pytestmark = [pytest.mark.filterwarnings(warning) for warning in TORCH_WARNINGS]
 
 MIB = 1 << 20
-FACTS = "requires_grad: unknown  ·  grad: none stored"
+FACTS = "grad: none stored"
 
 
 def coo(indices: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -260,7 +260,7 @@ def test_a_layer_is_shown_whatever_is_in_it(tmp_path: Path) -> None:
         f"layer.first  ·  [2] float32  ·  {FACTS}",
         f"layer.coo  ·  [3, 3] float32  ·  sparse_coo  ·  {FACTS}",
         f"layer.q  ·  [2] qint8  ·  quantized  ·  {FACTS}",
-        f"layer.meta  ·  [3, 4] float32  ·  meta  ·  {FACTS.replace('unknown', 'False')}",
+        f"layer.meta  ·  [3, 4] float32  ·  meta  ·  requires_grad: False  ·  {FACTS}",
         f"layer.fp4  ·  [4] float4_e2m1fn_x2  ·  {FACTS}",
         f"layer.last  ·  [1] float32  ·  {FACTS}",
     ]

@@ -205,5 +205,13 @@ def test_ls_says_what_is_tied_without_clipping_names_for_it(model: Path) -> None
     assert on_80_columns("ls", model, "--no-fold")[1:] == LS.splitlines()
 
 
+def test_show_goes_on_in_a_second_line_and_says_nothing_of_what_is_unknown(model: Path) -> None:
+    assert on_80_columns("show", model, "lm_head.weight[0]") == [
+        "lm_head.weight[0]  ·  [2] of [2, 2] float32  ·  grad: none stored",
+        f"    tied to {STACK}.0.attention.q.weight",
+        "tensor([1., 0.])",
+    ]
+
+
 def test_check_names_both_that_are_equal(model: Path) -> None:
     assert on_80_columns("check", model)[1:] == CHECK.splitlines()

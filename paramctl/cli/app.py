@@ -34,7 +34,7 @@ sample_models/mlp.pt  ·  torch zip  ·  a state dict
 49 parameters in 4 tensors, 196 B
 
 $ paramctl show sample_models/mlp.pt '2.weight[0,:5]'
-2.weight[0, :5]  ·  [5] of [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.weight[0, :5]  ·  [5] of [1, 8] float32  ·  grad: none stored
 tensor([ 0.0186, -0.1813,  0.0598, -0.3301, -0.2555])
 
 $ paramctl meta sample_models/training.pt epoch

@@ -42,11 +42,11 @@ sample_models/mlp.pt  ·  torch zip  ·  a state dict
 to initialize: 49 parameters in 4 tensors, 196 B
 
 $ paramctl init sample_models/mlp.pt -s 'normal(std=0.02)' --seed 0 | paramctl show 2.weight
-2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.weight  ·  [1, 8] float32  ·  grad: none stored
 tensor([[ 0.0022, -0.0155, -0.0147, -0.0132,  0.0010,  0.0053, -0.0106, -0.0275]])
 
 $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl show 2.weight
-2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.weight  ·  [1, 8] float32  ·  grad: none stored
 tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
 NEW = "default"  # the scheme of what has no values yet and no other rule: PyTorch's own

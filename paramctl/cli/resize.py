@@ -22,7 +22,7 @@ wte.weight  [70, 16]  float32   1,120  was [64, 16], 96 new: normal(std=0.02)
 to resize: 1,120 parameters in 1 tensor, 4.48 kB
 
 $ paramctl resize sample_models/mlp.pt 0.weight --shape 9x4 -s mean | paramctl show '0.weight[6:]'
-0.weight[6:]  ·  [3, 4] of [9, 4] float32  ·  requires_grad: unknown  ·  grad: none stored
+0.weight[6:]  ·  [3, 4] of [9, 4] float32  ·  grad: none stored
 tensor([[-0.0806,  0.0529,  0.4527, -0.4638],
         [-0.3148, -0.1266, -0.1949,  0.4320],
         [-0.0918,  0.1056, -0.1203,  0.0092]])

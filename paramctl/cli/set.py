@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 $ paramctl set sample_models/mlp.pt '2.weight += 1' '2.weight[0,0] = 42' | paramctl show 2.weight
-2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.weight  ·  [1, 8] float32  ·  grad: none stored
 tensor([[42.0000,  0.8187,  1.0598,  0.6699,  0.7445,  0.8177,  1.2231,  1.2073]])
 
 $ paramctl set sample_models/mlp.pt '**.bias = 0' --dry-run

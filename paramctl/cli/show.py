@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 $ paramctl show sample_models/mlp.pt 2
-2.weight  ·  [1, 8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.weight  ·  [1, 8] float32  ·  grad: none stored
 tensor([[ 0.0186, -0.1813,  0.0598, -0.3301, -0.2555, -0.1823,  0.2231,  0.2073]])
 
-2.bias  ·  [1] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.bias  ·  [1] float32  ·  grad: none stored
 tensor([-0.1568])
 
 $ paramctl show sample_models/rgnet.pt '[0][1][0].bias[:3]'
-0.block 1.0.bias[:3]  ·  [3] of [8] float32  ·  requires_grad: unknown  ·  grad: none stored
+0.block 1.0.bias[:3]  ·  [3] of [8] float32  ·  grad: none stored
 tensor([-0.0275,  0.0751, -0.2048])
 
 $ paramctl show sample_models/mlp.pt 2.bias --format raw | wc -c
@@ -69,7 +69,8 @@ def _write(environment: Environment, shown: "list[Shown]", form: ValueFormat) ->
     from paramctl.views import json_values, values  # noqa: PLC0415 (loads numpy)
 
     if form == "text":
-        for place, text in enumerate(values.texts(shown, environment.separator)):
+        texts = values.texts(shown, environment.separator, environment.width)
+        for place, text in enumerate(texts):
             environment.write(("\n" if place else "") + text + "\n")
     elif form == "json":
         for text in json_values.json_blocks(shown):

@@ -16,7 +16,7 @@ sample_models/shared.pt  ·  torch zip  ·  a state dict
 to untie: 1 name, 32 B more
 
 $ paramctl untie sample_models/shared.pt | paramctl set - '4.bias = 0' | paramctl show '2.bias[:3]'
-2.bias[:3]  ·  [3] of [8] float32  ·  requires_grad: unknown  ·  grad: none stored
+2.bias[:3]  ·  [3] of [8] float32  ·  grad: none stored
 tensor([ 0.1941, -0.0446,  0.0135])
 """
 

@@ -16,10 +16,15 @@ from paramctl.views.sparse import SPARSE, format_sparse
 from paramctl.views.tensors import format_tensor
 
 MAX_TIED = 8  # names that a line tells of
+INDENT = "    "
 
 
-def texts(shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR) -> Iterator[str]:
+def texts(
+    shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR, width: int | None = None
+) -> Iterator[str]:
     """Yield a line of facts for each, then the values as torch prints them, or why there are none.
+
+    Facts that are wider than `width` cells go on in further lines.
 
     Raises:
         UsageError: the only one of them has no values.
@@ -33,7 +38,7 @@ def texts(shown: Sequence[Shown], separator: str = UNICODE_SEPARATOR) -> Iterato
             if len(shown) == 1:
                 raise
             text = error.render(escape)
-        yield f"{separator.join(facts(value))}\n{text}"
+        yield f"{_join(facts(value), separator, width)}\n{text}"
 
 
 def _format(shown: Shown) -> str:
@@ -46,11 +51,27 @@ def _format(shown: Shown) -> str:
     return format_tensor(shown.part)
 
 
+def _join(facts: Sequence[str], separator: str, width: int | None) -> str:
+    if width is None:
+        return separator.join(facts)
+    from rich.cells import cell_len  # noqa: PLC0415 (only for terminals)
+
+    from paramctl.views.clipping import wrap  # noqa: PLC0415 (loads rich)
+
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        joined = f"{lines[-1]}{separator}{fact}"
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines += [INDENT + line for line in wrap(fact, width - len(INDENT))]
+    return "\n".join(lines)
+
+
 def facts(shown: Shown) -> list[str]:
-    """Say what is shown: name, shape, dtype, kind, gradient, ties."""
+    """Say what is shown: name, shape, dtype, kind, whether it is trained if known, ties."""
     entry = shown.entry
     of_whole = f" of {list(entry.shape)}" if shown.slices else ""
-    grad = "unknown" if entry.requires_grad is None else str(entry.requires_grad)
     said = [
         (escape(entry.name) or "''") + format_index(shown.slices),
         *(
@@ -60,7 +81,7 @@ def facts(shown: Shown) -> list[str]:
         ),
         *([] if entry.layout == "strided" else [escape(entry.layout)]),
         *([entry.kind] if entry.kind else []),
-        f"requires_grad: {grad}",
+        *([] if entry.requires_grad is None else [f"requires_grad: {entry.requires_grad}"]),
         "grad: none stored",
     ]
     if shown.tied:
