@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
+from paramctl.doors import Spelling
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, UsageError
 from paramctl.quantized import dequantized
@@ -130,7 +131,7 @@ def _lazy_elements(entry: Entry) -> Iterator[Array]:
     if not entry.dtype.numpy:
         raise UsageError(
             f"'{entry.name}' is {entry.layout}: of {entry.dtype.name}, its bytes are not stored",
-            hint="--format npy",
+            hint=Spelling("--format npy", "read() computes them"),
         )
     yield from blocks(entry)
 
@@ -223,7 +224,7 @@ def _stored_type(dtype: DType, *, big_endian: bool) -> np.dtype[Any] | None:
 
 def _opaque(entry: Entry) -> UsageError:
     what = f"'{entry.name}': values of {entry.dtype.name} are not unpacked"
-    return UsageError(what, hint="--format raw")
+    return UsageError(what, hint=Spelling("--format raw", "raw() yields its bytes"))
 
 
 def _storage(entry: Entry) -> Storage:

@@ -26,6 +26,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import ClassVar
 
+from paramctl.doors import Door, Words, spell
+
 NO = 1
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -47,7 +49,7 @@ class ParamctlError(Exception):
 
     exit_code: ClassVar[int] = 70
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "", file: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: Words = "", file: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
@@ -55,16 +57,17 @@ class ParamctlError(Exception):
         self.file = file
 
     def __str__(self) -> str:
-        return self.render(str)
+        return self.render(str, "python")
 
-    def render(self, clean: Callable[[str], str]) -> str:
+    def render(self, clean: Callable[[str], str], door: Door) -> str:
         """Return the whole message in one line, each part of it passed through `clean`.
+
+        What to do is said in the words of a door.
 
         Of a URL nothing is in it that gives access: no user, no password, no query.
         """
-        file, what, where, hint = (
-            clean(hide_secrets(part)) for part in (self.file, self.what, self.where, self.hint)
-        )
+        parts = (self.file, self.what, self.where, spell(self.hint, door))
+        file, what, where, hint = (clean(hide_secrets(part)) for part in parts)
         return (
             (f"{file}: " if file else "")
             + what
@@ -97,7 +100,7 @@ class ExpressionError(UsageError):
     `column` counts from 0 in `text`, which is what the user typed.
     """
 
-    def __init__(self, what: str, column: int, *, hint: str = "") -> None:
+    def __init__(self, what: str, column: int, *, hint: Words = "") -> None:
         super().__init__(what, where=f"column {column + 1}", hint=hint)
         self.column = column
         self.text = ""
@@ -106,7 +109,7 @@ class ExpressionError(UsageError):
 class ArgumentError(UsageError):
     """An argument of a scheme that is out of its range; `names` are the parameters it may be of."""
 
-    def __init__(self, what: str, *names: str, hint: str = "") -> None:
+    def __init__(self, what: str, *names: str, hint: Words = "") -> None:
         super().__init__(what, hint=hint)
         self.names = names
 

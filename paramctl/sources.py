@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 
+from paramctl.doors import Spelling
 from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, UsageError
 
 CHUNK = 1 << 20
@@ -173,8 +174,8 @@ class FileSource(Source):
             descriptor = os.open(self.path, self._flags)
         except (OSError, ValueError) as error:
             if self._flags & os.O_NOFOLLOW and getattr(error, "errno", 0) == errno.ELOOP:
-                what = "a symbolic link, refused by --no-follow"
-                raise FileError(what, file=self.name) from error
+                hint = (Spelling("--no-follow", "follow=False"), " refuses those")
+                raise FileError("a symbolic link", hint=hint, file=self.name) from error
             raise _os_error(error, self.name) from error
         try:
             status = self._check(descriptor, "since it was listed")

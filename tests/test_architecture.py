@@ -16,6 +16,7 @@ from paramctl.models.spec import KEY as SPEC
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paramctl"
 FLOORS = [
+    ["paramctl.doors"],
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     [
         "paramctl.allocation",

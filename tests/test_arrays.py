@@ -171,7 +171,7 @@ def test_raw_bytes_are_those_after_what_torch_has_put_off(dtype: str) -> None:
 
 def test_bytes_that_have_to_be_made_of_others_are_refused() -> None:
     entry = describe(of_bytes("complex32", (3,)))._replace(layout="conjugate")
-    message = "'w' is conjugate: of complex32, its bytes are not stored; --format npy"
+    message = "'w' is conjugate: of complex32, its bytes are not stored; read\\(\\) computes"
     with pytest.raises(UsageError, match=message):
         list(raw(entry))
 
@@ -493,7 +493,7 @@ def test_what_is_no_plain_tensor_has_no_values(layout: str) -> None:
 )
 def test_a_type_without_values_is_refused_before_any_read(dtype: Any) -> None:
     entry, source = zeros("float32", 4)
-    message = f"'w': values of {dtype.name} are not unpacked; --format raw"
+    message = f"'w': values of {dtype.name} are not unpacked; raw\\(\\) yields its bytes"
     for refuse in (read, check):
         with pytest.raises(UsageError, match=message):
             refuse(entry._replace(dtype=dtype))

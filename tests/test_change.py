@@ -113,9 +113,20 @@ def test_in_place_replaces_nothing_but_safetensors(
     run = forks.run(verb, path, *more, "-i")
     assert run.code == 2
     assert run.err == (
-        f"paramctl: {path}: -i replaces a safetensors file, this is torch zip; -o writes another\n"
+        f"paramctl: {path}: -i replaces a safetensors file, this is torch zip; "
+        "-o FILE writes another\n"
     )
     assert path.read_bytes() == SHARED.read_bytes()
+
+
+def test_in_place_of_a_folder_names_the_options_that_write_one(
+    forks: Forks, tmp_path: Path
+) -> None:
+    model = SAMPLES / "gpt2"
+    run = forks.run("rename", model, "s/^/m./", "-i")
+    assert run.err.endswith("sharded safetensors; -o FOLDER --max-shard-size 5GB writes another\n")
+    options = ("-o", tmp_path / "out", "--max-shard-size", "5GB")
+    assert forks.run("rename", model, "s/^/m./", *options).code == 0
 
 
 def test_in_place_needs_a_file() -> None:
@@ -576,9 +587,9 @@ def test_ties_are_listed_group_by_group(forks: Forks) -> None:
         (["set", MLP, "0.bias = 0.weight"], "does not fit the shape [8]"),
         (["tie", MLP, "0"], "takes two layers or parameters, these are 1"),
         (["tie", MLP, "0", "2"], "cannot be tied"),
-        (["tie", MLP, "0.bias", "2.bias", "--keep", "0.weight"], "--keep 0.weight is none of"),
+        (["tie", MLP, "0.bias", "2.bias", "--keep", "0.weight"], "'0.weight' is none of"),
         (["tie", MLP, "--equal", "--keep", "0"], "--keep with --equal"),
-        (["untie", MLP], "nothing to untie; 'paramctl ls --ties' lists the ties"),
+        (["untie", MLP], "nothing to untie; paramctl ls --ties lists the ties"),
         (["init", MLP], "no scheme; --scheme xavier"),
         (["init", MLP, "0", "--rule", "0=ones"], "go with --scheme"),
         (["init", MLP, "--rule", "2", "ones"], "'2' is no rule; write address=scheme"),

@@ -84,11 +84,11 @@ def test_any_text_comes_back(texts: dict[str, str], more: str) -> None:
         ({"paramctl.spec": "x"}, [], "'paramctl.spec' is paramctl's own; it can be deleted"),
         ({"paramctl.types": "x"}, [], "'paramctl.types' is paramctl's own"),
         ({"paramctl.more": "x"}, [], "'paramctl.more' is paramctl's own"),
-        ({}, ["4.weight"], "'4.weight' is a parameter, not metadata; 'paramctl untie' ends ties"),
-        ({}, ["format"], "every file has a 'format'; format=TEXT sets another"),
+        ({}, ["4.weight"], "'4.weight' is a parameter, not metadata; untie() ends ties"),
+        ({}, ["format"], "every file has a 'format'; {'format': text} sets another"),
         ({"a": "x"}, ["a"], "'a' is both set and deleted"),
         ({}, ["formt"], "no metadata 'formt'; closest: format"),
-        ({}, ["zzz"], "no metadata 'zzz'; 'paramctl meta' shows what is there"),
+        ({}, ["zzz"], "no metadata 'zzz'; model.metadata shows what is there"),
     ],
 )
 def test_what_would_do_harm_is_refused(

@@ -175,9 +175,8 @@ def test_a_part_of_a_model_is_cast_as_it_is_written(
 
 def test_python_is_told_what_to_leave_out_too(tmp_path: Path) -> None:
     model = library.open(mixed(tmp_path, ["w"]))
-    with pytest.raises(UsageError, match="'w' is of IQ2_XXS, whose values are not") as caught:
+    with pytest.raises(UsageError, match=r"'w' is of IQ2_XXS, .* drop\(\) leaves it out, cast\("):
         model.cast("bf16").save(tmp_path / "x.safetensors")
-    assert caught.value.hint.startswith("paramctl drop leaves it out")
     model.drop("w").cast("bf16").save(tmp_path / "x.safetensors")
     assert len(library.open(tmp_path / "x.safetensors")) == 3
 

@@ -71,7 +71,7 @@ def test_a_hostile_recipe_is_refused(row: Row, tmp_path: Path) -> None:
     model = checkpoint_of({"wte.weight": torch.zeros(50, 16)})
     with pytest.raises(ParamctlError) as caught:
         plan(model, load_recipe(str(row.write(tmp_path)), model))
-    message = caught.value.render(escape)
+    message = caught.value.render(escape, "shell")
     assert caught.value.exit_code == row.code
     assert row.message in message
     assert PRINTABLE_LINE.fullmatch(f"{message}\n")

@@ -238,7 +238,7 @@ def test_names_that_become_one_are_listed() -> None:
 
 @pytest.mark.parametrize("rule", ["s/^a.*//", "a.{i} ->"])
 def test_no_name_becomes_empty(rule: str) -> None:
-    what = r"nothing would be left of the name 'a\.w'; 'paramctl drop' leaves parameters out"
+    what = r"nothing would be left of the name 'a\.w'; drop\(\) leaves parameters out"
     with pytest.raises(UsageError, match=what):
         renamed(model_of("a.w", "a.v", "b"), rule)
 

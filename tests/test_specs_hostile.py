@@ -258,7 +258,7 @@ def test_a_bad_spec_is_refused(row: Row) -> None:
     with pytest.raises(ParamctlError) as caught:
         described(bytes_of(row))
     assert caught.value.exit_code == row.code
-    message = caught.value.render(escape)
+    message = caught.value.render(escape, "shell")
     assert row.message in message
     assert PRINTABLE_LINE.fullmatch(f"paramctl: {message}\n")
 

@@ -196,7 +196,7 @@ def test_a_tensor_that_prints_as_too_many_numbers_is_refused() -> None:
 
 def test_a_type_that_has_no_numbers_is_refused() -> None:
     entry, _ = zeros("bits8", 3)
-    with pytest.raises(UsageError, match="'w': values of bits8 are not unpacked; --format raw"):
+    with pytest.raises(UsageError, match="'w': values of bits8 are not unpacked; raw"):
         format_tensor(entry)
 
 

@@ -75,7 +75,7 @@ def test_a_layer_of_one_parameter_is_tied_to_another_of_one() -> None:
         (["2", "2"], "", "these are 1"),
         (["2", "6"], "", r"'2.weight' float32 \[8, 8\] and '6.weight' float32 \[1, 8\]"),
         (["2.weight", "2"], "", "cannot be tied"),
-        (["2", "4"], "5", "--keep 5 is none of what is tied; tied: 2, 4"),
+        (["2", "4"], "5", "'5' is none of what is tied; tied: 2, 4"),
     ],
 )
 def test_what_differs_is_not_tied(addresses: list[str], keep: str, message: str) -> None:

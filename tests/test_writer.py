@@ -30,6 +30,7 @@ from torch import Tensor
 import paramctl
 from paramctl import writer
 from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.doors import spell
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import FileError, LimitError, MalformedError, ParamctlError, UsageError
 from paramctl.writer import WriteOptions
@@ -349,7 +350,7 @@ REFUSED: dict[str, tuple[object, type[ParamctlError], str]] = {
 def test_what_is_no_plain_tensor_has_a_way_out(name: str, way: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         writer.save(torch_file(tmp_path, nets.STATES[name]()), tmp_path / "out")
-    assert caught.value.hint == way
+    assert spell(caught.value.hint, "shell") == way
 
 
 def test_init_gives_a_tensor_without_values_some(tmp_path: Path) -> None:

@@ -275,12 +275,10 @@ def test_other_names_are_those_of_the_arrays(name: str) -> None:
 
 
 def test_types_that_numpy_lacks_are_refused() -> None:
-    with pytest.raises(UsageError, match="'w': numpy has no bfloat16") as caught:
+    with pytest.raises(UsageError, match=r"numpy has no bfloat16; cast it: cast\('float32'\)$"):
         written(model({"w": torch.ones(1).bfloat16()}), NPZ)
-    assert caught.value.hint == "cast it: --dtype float32"
-    with pytest.raises(UsageError, match="'w': numpy has no complex32") as caught:
+    with pytest.raises(UsageError, match=r"numpy has no complex32; \.pt files hold it$"):
         written(model({"w": torch.ones(1).to(torch.complex32)}), NPZ)
-    assert not caught.value.hint
 
 
 def test_what_a_format_does_not_keep_is_told() -> None:

@@ -143,7 +143,7 @@ def test_a_folder_with_a_model_needs_force_and_loses_the_old_one(tmp_path: Path)
     (tmp_path / "config.json").write_text("{}")
     checkpoint = state_model(state)
     writer.save(checkpoint, tmp_path, WriteOptions(max_shard_size=12))
-    with pytest.raises(UsageError, match=r"holds a model already.*--force"):
+    with pytest.raises(UsageError, match=r"holds a model already; force=True replaces"):
         writer.save(checkpoint, tmp_path, WriteOptions(max_shard_size=24))
     writer.save(checkpoint, tmp_path, WriteOptions(max_shard_size=24, force=True))
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]

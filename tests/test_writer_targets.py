@@ -47,7 +47,7 @@ def test_a_file_that_is_there_needs_force_and_keeps_its_mode(tmp_path: Path) -> 
     path = tmp_path / "out"
     path.write_bytes(b"old")
     path.chmod(0o604)
-    with pytest.raises(UsageError, match=r"there already.*--force") as caught:
+    with pytest.raises(UsageError, match=r"there already; force=True replaces") as caught:
         writer.save(model(1), path)
     assert caught.value.file == str(path)
     assert path.read_bytes() == b"old"

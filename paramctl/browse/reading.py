@@ -62,7 +62,7 @@ def _or_why(find: Callable[[], Found]) -> Found | str:
     try:
         return find()
     except ParamctlError as error:
-        return error.render(escape)
+        return error.render(escape, "shell")
 
 
 def _moments(entry: Entry, progress: Progress) -> Moments:

@@ -156,7 +156,7 @@ def _report(environment: Environment, error: ParamctlError) -> int:
     except (ParamctlError, ClosedPipeError):
         environment.abandon_output()
     pointer = _point(error) if environment.err_is_terminal else ""
-    environment.say(error.render(escape) + pointer)
+    environment.say(error.render(escape, "shell") + pointer)
     return error.exit_code
 
 

@@ -143,7 +143,7 @@ def _read_for(name: str, environment: Environment, options: ReadOptions) -> Chec
         with blaming(checkpoint.file):
             _look_up(checkpoint, name, options)
     except ParamctlError as error:
-        raise FileError("no such file", file=name, hint=str(error)) from error
+        raise FileError("no such file", file=name, hint=error.render(str, "shell")) from error
     return checkpoint
 
 

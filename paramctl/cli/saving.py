@@ -134,7 +134,7 @@ def choose_destination(
         what = checkpoint.format if _is_file(checkpoint) else "no file"
         raise UsageError(
             f"-i replaces a safetensors file, this is {what}",
-            hint="-o writes another",
+            hint=f"{_elsewhere(checkpoint)} writes another",
             file=checkpoint.file,
         )
     path = checkpoint.file if saving.in_place else saving.output or ""
@@ -198,6 +198,12 @@ def _choose_format(saving: Saving, *, any_format: bool) -> str:
     if path:
         _check_suffix(path)
     return SAFETENSORS
+
+
+def _elsewhere(checkpoint: Checkpoint) -> str:
+    """Return the options that write a model like this one."""
+    is_sharded = checkpoint.format.startswith("sharded")
+    return "-o FOLDER --max-shard-size 5GB" if is_sharded else "-o FILE"
 
 
 def _is_replaceable(checkpoint: Checkpoint) -> bool:

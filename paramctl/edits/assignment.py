@@ -9,6 +9,7 @@ import numpy as np
 
 from paramctl.addresses import Match, keep_matches, resolve
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.doors import Spelling, verb
 from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
 from paramctl.edits.formulas import Formula
@@ -155,11 +156,11 @@ def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> S
 def _check_computable(entry: Entry) -> None:
     if entry.layout in (PLANNED, "meta"):
         what = f"'{entry.name}' has no values yet, so there is nothing to change"
-        raise UsageError(what, hint="paramctl init gives it some")
+        raise UsageError(what, hint=(verb("init"), " gives it some"))
     if entry.layout != "strided" or not can_hold(entry.dtype):
         what = entry.dtype.name if entry.layout == "strided" else entry.layout
-        is_unpacked = entry.dtype.name in PACKINGS
-        hint = "paramctl convert --dtype float32 makes numbers of them" if is_unpacked else ""
+        cast = Spelling("paramctl convert --dtype float32", "cast('float32')")
+        hint = (cast, " makes numbers of them") if entry.dtype.name in PACKINGS else ""
         raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed", hint=hint)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.doors import Spelling
 from paramctl.dtypes import FLOATING
 from paramctl.edits.renaming import Step, rename
 from paramctl.errors import UsageError
@@ -69,10 +70,13 @@ def _nothing_fits(source: Checkpoint, target: Checkpoint) -> UsageError:
     from paramctl.diff.names import find_prefix  # noqa: PLC0415 (only for the error)
 
     if source.is_planned:
-        return UsageError("it has no values to copy", hint="SRC is the model that has them")
-    prefix, hint = find_prefix(source.entries, target.entries), "--map changes its names"
-    if prefix and any(name.startswith(prefix) for name in source):
-        hint = f"--map '{prefix.removesuffix('.')} ->'"
-    elif prefix:
-        hint = f"--map 's/^/{prefix}/'"
-    return UsageError(f"nothing in it fits into {target.file}", hint=hint)
+        has_them = (Spelling("SRC", "the source"), " is the model that has them")
+        return UsageError("it has no values to copy", hint=has_them)
+    what = f"nothing in it fits into {target.file}"
+    prefix = find_prefix(source.entries, target.entries)
+    if not prefix:
+        hint = (Spelling("--map", "source.rename()"), " changes its names")
+        return UsageError(what, hint=hint)
+    is_its_own = any(name.startswith(prefix) for name in source)
+    rule = f"{prefix.removesuffix('.')} ->" if is_its_own else f"s/^/{prefix}/"
+    return UsageError(what, hint=Spelling(f"--map '{rule}'", f"source.rename({rule!r})"))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint
+from paramctl.doors import Spelling, verb
 from paramctl.errors import AddressError, UsageError, find_closest
 from paramctl.layer_types import KEY as TYPES
 from paramctl.ties import NO_ALIAS
@@ -36,12 +37,12 @@ def with_metadata(
 
 def _check_set(checkpoint: Checkpoint, key: str, text: str) -> None:
     if not key:
-        raise UsageError("an empty key", hint="KEY=VALUE")
+        raise UsageError("an empty key", hint="give it a name")
     if key.startswith(OWN):
         raise UsageError(f"'{key}' is paramctl's own", hint="it can be deleted, not set")
     if key in checkpoint:
         what = f"'{key}' is a parameter: a key of its name is read as a tie"
-        raise UsageError(what, hint="'paramctl tie' makes ties")
+        raise UsageError(what, hint=(verb("tie"), " makes ties"))
     if text in checkpoint and key not in NO_ALIAS:
         what = f"'{key}={text}' would be read as a tie: '{text}' is a parameter"
         raise UsageError(what, hint="word it otherwise")
@@ -51,11 +52,14 @@ def _check_deleted(checkpoint: Checkpoint, key: str, texts: Mapping[str, str]) -
     if key in texts:
         raise UsageError(f"'{key}' is both set and deleted")
     if key in NO_ALIAS:
-        raise UsageError(f"every file has a '{key}'", hint=f"{key}=TEXT sets another")
+        hint = (Spelling(f"{key}=TEXT", f"{{{key!r}: text}}"), " sets another")
+        raise UsageError(f"every file has a '{key}'", hint=hint)
     if key in checkpoint:
-        raise UsageError(f"'{key}' is a parameter, not metadata", hint="'paramctl untie' ends ties")
+        what = f"'{key}' is a parameter, not metadata"
+        raise UsageError(what, hint=(verb("untie"), " ends ties"))
     is_told = key == TYPES and checkpoint.types  # when the model is written
     if key not in checkpoint.metadata and not is_told:
         close = find_closest(key, checkpoint.metadata)
-        hint = f"closest: {', '.join(close)}" if close else "'paramctl meta' shows what is there"
-        raise AddressError(f"no metadata '{key}'", hint=hint)
+        shown = (Spelling("paramctl meta", "model.metadata"), " shows what is there")
+        told = f"closest: {', '.join(close)}" if close else shown
+        raise AddressError(f"no metadata '{key}'", hint=told)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import option
 from paramctl.errors import UsageError
 
 Prefer = Literal["first", "last"]
@@ -72,5 +73,5 @@ def _collision(models: Sequence[Checkpoint], colliding: Mapping[str, Iterable[in
     what = "1 name is" if len(colliding) == 1 else f"{len(colliding):,} names are"
     return UsageError(
         f"{what} in several models with different contents: {', '.join(listed)}",
-        hint="--prefer first, or last, or rename them",
+        hint=(option("prefer", "first"), ", or last, or rename them"),
     )

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 from paramctl.addresses import resolve_all
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.doors import option
 from paramctl.dtypes import FLOATING
 from paramctl.edits.averaged import Averaged
 from paramctl.edits.filled import Filled
@@ -170,7 +171,8 @@ def _distribution(entry: Entry, scheme: BoundScheme, target: Target) -> Distribu
     distribution = scheme.distribution(target)
     is_held = can_hold(entry.dtype) and distribution == Constant(0.0)
     if entry.dtype.name not in FLOATING and not is_held:
-        raise target.error(f"is of {target.dtype}: it can grow by zeros only", hint="-s zeros")
+        what = f"is of {target.dtype}: it can grow by zeros only"
+        raise target.error(what, hint=option("scheme", "zeros"))
     return distribution
 
 
@@ -179,7 +181,8 @@ def _check_mean(resizing: Resizing, scheme: New) -> None:
     entry, grown = resizing.entry, resizing.grown
     what = f"'{entry.name}' grows from {list(entry.shape)} to {list(resizing.shape)}"
     if not scheme:
-        raise UsageError(what, hint="say what is new: --scheme mean, or 'normal(std=0.02)'")
+        hint = ("say what is new: ", option("scheme", "mean"), ", or 'normal(std=0.02)'")
+        raise UsageError(what, hint=hint)
     if len(grown) > 1:
         raise UsageError(f"{what}: a mean is along one dimension, here {len(grown)} grow")
     if not entry.shape[grown[0]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from paramctl.addresses import find_nodes, resolve_all
 from paramctl.checkpoint import AnyCheckpoint
+from paramctl.doors import Spelling
 from paramctl.edits.naming import with_names
 from paramctl.errors import UsageError
 from paramctl.layer_types import keep_types
@@ -51,7 +52,8 @@ def _named(
     checkpoint: AnyCheckpoint, addresses: Collection[str], types: Collection[str]
 ) -> list[str]:
     if not addresses and not types:
-        raise UsageError("nothing is named", hint="name layers or parameters, or --type CLASS")
+        hint = ("name layers or parameters", Spelling(", or --type CLASS", ""))
+        raise UsageError("nothing is named", hint=hint)
     return keep_types(checkpoint, resolve_all(checkpoint.entries, addresses), types)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from paramctl.addresses import find_nodes, resolve_all
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.doors import Spelling
 from paramctl.edits.provenance import forget_draws
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
@@ -29,7 +30,7 @@ def tie(checkpoint: AnyCheckpoint, addresses: Sequence[str], keep: str = "") -> 
     if len(nodes) < 2:
         raise UsageError(
             f"a tie takes two layers or parameters, these are {len(nodes)}",
-            hint="name them one by one, or by a pattern: tie 2 4",
+            hint=("name them: ", Spelling("tie 2 4", "tie('2', '4')"), ", or by a pattern"),
         )
     kept = _find_kept(nodes, find_nodes(names, keep) if keep else nodes[:1], keep)
     nodes.sort(key=lambda node: node != kept)
@@ -75,7 +76,8 @@ def untie(
             entries[name] = _own(entries[name])
             _check_copies(copied, entries[name])
     if ties.aliases() == checkpoint.aliases:
-        raise UsageError("nothing to untie", hint="'paramctl ls --ties' lists the ties")
+        hint = (Spelling("paramctl ls --ties", "model.aliases"), " lists the ties")
+        raise UsageError("nothing to untie", hint=hint)
     return _with_ties(checkpoint, entries, ties.aliases())
 
 
@@ -89,7 +91,7 @@ def _with_ties(
 
 def _find_kept(nodes: Sequence[str], found: Sequence[str], keep: str) -> str:
     if len(found) != 1 or found[0] not in nodes:
-        raise UsageError(f"--keep {keep} is none of what is tied", hint=f"tied: {', '.join(nodes)}")
+        raise UsageError(f"'{keep}' is none of what is tied", hint=f"tied: {', '.join(nodes)}")
     return found[0]
 
 

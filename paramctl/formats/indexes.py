@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import ReadOptions
+from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError, UnsafeError
 from paramctl.formats.strict_json import load_json
 from paramctl.sources import Source
@@ -42,7 +43,7 @@ def read_index(source: Source, options: ReadOptions, *, has_lists: bool = False)
     if source.size > options.max_header_bytes:
         raise LimitError(
             f"index of {source.size} bytes is over the limit of {options.max_header_bytes}",
-            hint=f"--max-header-bytes {source.size} reads it",
+            hint=(option("max_header_bytes", source.size), " reads it"),
         )
     index = load_json(source.read(0, source.size), "index")
     weight_map = index.get("weight_map") if isinstance(index, dict) else None

@@ -6,6 +6,7 @@ Source: https://protobuf.dev/programming-guides/encoding
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
@@ -82,9 +83,8 @@ class Reader:
             raise _wrong(f"field {field.number} is no text", field.offset)
         self._left -= field.nbytes
         if self._left < 0:
-            raise LimitError(
-                "the names and texts are too long", hint="--max-header-bytes takes more"
-            )
+            hint = (option("max_header_bytes"), " takes more")
+            raise LimitError("the names and texts are too long", hint=hint)
         return decode_utf8(self._take(field.offset, field.nbytes), f"field {field.number}")
 
     def varints(self, field: Field) -> Iterator[int]:

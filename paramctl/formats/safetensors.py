@@ -9,6 +9,7 @@ import re
 from operator import itemgetter
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, Checkpoint, Entry, ReadOptions, Storage
+from paramctl.doors import option
 from paramctl.dtypes import BY_SAFETENSORS
 from paramctl.errors import AGAIN, LimitError, MalformedError
 from paramctl.formats.utf8 import decode_utf8
@@ -80,7 +81,7 @@ def _header_length(source: Source, limit: int) -> int:
     if length > limit:
         raise LimitError(
             f"header of {length} bytes is over the limit of {limit}",
-            hint=f"--max-header-bytes {length} reads it",
+            hint=(option("max_header_bytes", length), " reads it"),
         )
     return length
 

@@ -5,6 +5,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from paramctl.doors import Words
 from paramctl.errors import TargetError
 
 Shape = tuple[int, ...]
@@ -106,7 +107,7 @@ class Target(NamedTuple):
                 hint="those that only count fit, such as xavier",
             )
 
-    def error(self, what: str, *, hint: str = "") -> TargetError:
+    def error(self, what: str, *, hint: Words = "") -> TargetError:
         """Return an error that names the parameter and its shape."""
         return TargetError(f"'{self.name}' of shape {list(self.shape)} {what}", hint=hint)
 

@@ -33,11 +33,12 @@ def texts(
     """
     for value in shown:
         try:
-            text = value.lack.render(escape) if value.lack and len(shown) > 1 else _format(value)
+            lack = value.lack if len(shown) > 1 else None
+            text = lack.render(escape, "shell") if lack else _format(value)
         except (UsageError, LimitError) as error:
             if len(shown) == 1:
                 raise
-            text = error.render(escape)
+            text = error.render(escape, "shell")
         yield f"{_join(facts(value), separator, width)}\n{text}"
 
 

@@ -13,6 +13,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Self
 
+from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import FileSource, identity_of
 from paramctl.writer.folder import Folder, naming, sync
@@ -53,8 +54,8 @@ class Draft(Target):
         if not stat.S_ISREG(old.st_mode):
             raise FileError("not a regular file", file=self._path)
         if not force:
-            what = "the file is there already"
-            raise UsageError(what, hint="--force replaces it", file=self._path)
+            what, hint = "the file is there already", (flag("force"), " replaces it")
+            raise UsageError(what, hint=hint, file=self._path)
         if old.st_nlink > 1:
             links = old.st_nlink - 1
             self.notes.append(f"{links} other hard link(s) of it still lead to the old contents")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from paramctl.checkpoint import MISSING, PLANNED, Entry, Storage
+from paramctl.doors import Spelling, Words, verb
 from paramctl.errors import MalformedError, UsageError
 from paramctl.slices import check_expansion, check_extent, is_row_major
 
@@ -36,9 +37,14 @@ def _packed(entry: Entry) -> UsageError:
 
     what = f"'{entry.name}' is of {entry.dtype.name}, whose "
     if entry.dtype.name in PACKINGS:
-        hint = "convert, drop and extract make numbers of them with --dtype float32"
-        return UsageError(f"{what}blocks are not written", hint=hint)
-    hint = "paramctl drop leaves it out, and makes numbers of others with --dtype float32"
+        shell = "convert, drop and extract make numbers of them with --dtype float32"
+        cast = Spelling(shell, "cast('float32') makes numbers of them")
+        return UsageError(f"{what}blocks are not written", hint=cast)
+    others = Spelling(
+        "and makes numbers of others with --dtype float32",
+        "cast('float32') makes numbers of others",
+    )
+    hint = (verb("drop"), " leaves it out, ", others)
     return UsageError(f"{what}values are not unpacked: it cannot be written", hint=hint)
 
 
@@ -53,20 +59,21 @@ def storage_of(entry: Entry) -> Storage:
         raise MalformedError(f"'{entry.name}' is missing: it cannot be written")
     if entry.layout == PLANNED:
         what = f"'{entry.name}' has no values yet: only its shape and its type are known"
-        raise UsageError(what, hint="paramctl init gives it some")
+        raise UsageError(what, hint=(verb("init"), " gives it some"))
     if entry.layout not in LAZY or entry.storage is None:
         what = f"'{entry.name}' is {entry.layout}: only plain tensors are written"
-        raise UsageError(what, hint=f"paramctl {_way_out(entry.layout)}")
+        raise UsageError(what, hint=_way_out(entry.layout))
     return entry.storage
 
 
-def _way_out(layout: str) -> str:
+def _way_out(layout: str) -> Words:
     """Say what makes a plain tensor of one of another layout, or how to do without."""
     if layout == "meta":
-        return "init gives it values, drop leaves it out"
+        return (verb("init"), " gives it values, ", Spelling("drop", "drop()"), " leaves it out")
     is_sparse = layout.startswith("sparse_")
     method = "dequantize" if layout == "quantized" else "to_dense" if is_sparse else ""
-    return "drop leaves it out" + (f", {method}() in PyTorch makes one of it" if method else "")
+    dense = f", {method}() in PyTorch makes one of it" if method else ""
+    return (verb("drop"), f" leaves it out{dense}")
 
 
 def _check_name(entry: Entry) -> None:

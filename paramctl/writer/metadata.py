@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paramctl.checkpoint import COUNTED, Checkpoint
+from paramctl.doors import Spelling, option
 from paramctl.errors import UsageError
 from paramctl.layer_types import KEY, tell_types
 from paramctl.lists import read_lazy
@@ -40,9 +41,13 @@ def of_index(checkpoint: Checkpoint, aliases: Mapping[str, str], total_size: int
     if clash := [key for key in COUNTED if key in told]:
         raise UsageError(
             f"the metadata's '{clash[0]}' would be taken for what an index counts in its files",
-            hint=f"paramctl meta --delete {clash[0]}, or write one file",
+            hint=(_deletion(clash[0]), ", or write one file"),
         )
     return _add_ties({"total_size": total_size} | told, aliases)
+
+
+def _deletion(key: str) -> Spelling:
+    return Spelling(f"paramctl meta --delete {key}", f"with_metadata({{}}, deleted=[{key!r}])")
 
 
 def note_namesakes(checkpoint: Checkpoint, written: Mapping[str, Any]) -> tuple[str, ...]:
@@ -91,6 +96,6 @@ def _add_ties(metadata: dict[str, Any], aliases: Mapping[str, str]) -> dict[str,
         if alias in NO_ALIAS or metadata.setdefault(alias, stored) != stored:
             raise UsageError(
                 f"the tied name '{alias}' has another meaning in the metadata",
-                hint="rename it, or write ties out with --ties copy",
+                hint=("rename it, or write ties out with ", option("ties", "copy")),
             )
     return metadata

@@ -11,11 +11,13 @@ from numpy.lib import format as npy
 
 from paramctl.arrays import MAX_DIMENSIONS
 from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.doors import Spelling
 from paramctl.dtypes import FLOATING
 from paramctl.errors import UsageError
 from paramctl.writer import metadata
 from paramctl.writer.archive import Archive
 from paramctl.writer.contents import choose
+from paramctl.writer.holders import tell_holders
 from paramctl.writer.layout import Plan
 from paramctl.writer.options import WriteOptions
 
@@ -42,7 +44,9 @@ def plan(checkpoint: Checkpoint, options: WriteOptions) -> Plan:
 def _head(entry: Entry) -> bytes:
     """Return what an `.npy` file says before its elements."""
     if not entry.dtype.numpy:
-        hint = "cast it: --dtype float32" if entry.dtype.name in FLOATING else ""
+        is_cast = entry.dtype.name in FLOATING
+        cast = ("cast it: ", Spelling("--dtype float32", "cast('float32')"))
+        hint = cast if is_cast else tell_holders(entry.dtype)
         raise UsageError(f"'{entry.name}': numpy has no {entry.dtype.name}", hint=hint)
     if len(entry.shape) > MAX_DIMENSIONS:
         raise UsageError(f"'{entry.name}' has {len(entry.shape)} dimensions, more than numpy holds")

@@ -11,6 +11,7 @@ from paramctl.checkpoint import MAX_HEADER_BYTES, Checkpoint, Entry
 from paramctl.errors import MalformedError, UsageError
 from paramctl.writer import metadata
 from paramctl.writer.contents import choose
+from paramctl.writer.holders import tell_holders
 from paramctl.writer.layout import Layout, Plan, Stored, literal
 from paramctl.writer.options import WriteOptions
 
@@ -86,4 +87,5 @@ def spell(entry: Entry) -> tuple[str, tuple[int, ...]]:
         return entry.dtype.safetensors, entry.shape
     if entry.dtype.name in PACKED and entry.shape:
         return PACKED[entry.dtype.name], (*entry.shape[:-1], 2 * entry.shape[-1])
-    raise UsageError(f"'{entry.name}': safetensors has no dtype for {entry.dtype.name}")
+    what = f"'{entry.name}': safetensors has no dtype for {entry.dtype.name}"
+    raise UsageError(what, hint=tell_holders(entry.dtype))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
 from paramctl.writer import metadata
 from paramctl.writer.atomic import Drafts
@@ -78,7 +79,8 @@ def _check_old(folder: Folder, files: Files, *, force: bool) -> list[str]:
             name for name in sorted(os.listdir(folder.descriptor)) if files.pattern.fullmatch(name)
         ]
     if old and not force:
-        raise UsageError("the folder holds a model already", hint="--force", file=folder.path)
+        what, hint = "the folder holds a model already", (flag("force"), " replaces it")
+        raise UsageError(what, hint=hint, file=folder.path)
     clash = [name for name in old if name in files.layouts]
     if clash and len(files.names) > 1:
         raise FileError(

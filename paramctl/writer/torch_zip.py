@@ -11,15 +11,12 @@ from paramctl.errors import UsageError
 from paramctl.writer import metadata
 from paramctl.writer.archive import ALIGNMENT, Archive
 from paramctl.writer.contents import choose
+from paramctl.writer.holders import TORCH_LACKS, tell_holders
 from paramctl.writer.layout import Layout, Plan
 from paramctl.writer.options import WriteOptions
 from paramctl.writer.pickling import Item, pickle_state
 
 ROOT = "archive/"
-ABSENT = (  # types that torch lacks
-    *("float6_e2m3fn", "float6_e3m2fn"),
-    *("int4x2", "uint4x2", "int2x4", "uint2x4"),
-)
 PACKED = {"float4_e2m1fn": BY_NAME["float4_e2m1fn_x2"]}  # where it has two values in an element
 
 
@@ -65,8 +62,9 @@ def in_torch(entry: Entry) -> Entry:
     Raises:
         UsageError: torch has none.
     """
-    if entry.dtype.name in ABSENT:
-        raise UsageError(f"'{entry.name}': torch has no dtype for {entry.dtype.name}")
+    if entry.dtype.name in TORCH_LACKS:
+        what = f"'{entry.name}': torch has no dtype for {entry.dtype.name}"
+        raise UsageError(what, hint=tell_holders(entry.dtype))
     if entry.dtype.name not in PACKED:
         return entry
     if not entry.shape or entry.shape[-1] % 2:

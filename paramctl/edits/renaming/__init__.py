@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from paramctl.checkpoint import AnyCheckpoint
+from paramctl.doors import verb
 from paramctl.edits.naming import with_names
 from paramctl.errors import UsageError
 
@@ -40,7 +41,7 @@ def _check(names: list[str], renamed: list[str]) -> None:
     for old, new in zip(names, renamed, strict=True):
         if old and not new:
             what = f"nothing would be left of the name '{old}'"
-            raise UsageError(what, hint="'paramctl drop' leaves parameters out")
+            raise UsageError(what, hint=(verb("drop"), " leaves parameters out"))
     if len(set(renamed)) < len(names):
         raise UsageError(_collisions(names, renamed), hint="each needs a name of its own")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions, Storage
+from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.chunks import Assembled, Chunk, check_cover
 from paramctl.formats.dcp.nesting import nest
@@ -38,7 +39,7 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     if source.size > options.max_header_bytes:
         raise LimitError(
             f".metadata of {source.size} bytes is over the limit of {options.max_header_bytes}",
-            hint=f"--max-header-bytes {source.size} reads it",
+            hint=(option("max_header_bytes", source.size), " reads it"),
         )
     records = read_records(source.read(0, source.size))
     files = _open_files(source, records, options)

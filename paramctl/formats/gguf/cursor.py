@@ -2,6 +2,7 @@
 
 import struct
 
+from paramctl.doors import option
 from paramctl.errors import AGAIN, LimitError, MalformedError
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
@@ -121,7 +122,7 @@ class Cursor:
         if end > self._limit:
             raise LimitError(
                 f"header of more than {self._limit} bytes",
-                hint=f"--max-header-bytes {max(end, 2 * self._limit)} reads more of it",
+                hint=(option("max_header_bytes", max(end, 2 * self._limit)), " reads more of it"),
             )
         self._slide(place, max(count, FIRST, min(2 * len(self._window), WINDOW)))
         return self._window, 0
