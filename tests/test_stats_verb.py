@@ -73,7 +73,19 @@ def test_layers_are_the_sums_of_what_is_in_them(forks: Forks) -> None:
         values = [t.flatten() for name, t in state.items() if name.startswith(f"{layer}.")]
         numbers = [float(cell) for cell in rows[layer][2:12]]
         assert numbers == pytest.approx(facts_of(torch.cat(values)), rel=1e-8)
-    assert set(rows["4"]) == {"-"}  # tied to 2, and counted there
+    assert set(rows["4"][:-1]) == {"-"}  # tied to 2, and counted there
+    assert [cells[-1] for cells in rows.values()] == ["-", "-", "tied, counted elsewhere", "-"]
+
+
+def test_layers_say_why_they_are_less_than_all_that_is_in_them(
+    torch_forks: Forks, tmp_path: Path
+) -> None:
+    state = {"a.w": torch.eye(2).to_sparse(), "a.b": torch.ones(2), "b.w": torch.eye(2).to_sparse()}
+    torch.save(state, tmp_path / "model")
+    rows = rows_of(torch_forks.run("stats", tmp_path / "model", "--depth", "1").out)
+    why = "is sparse_coo: it has no values laid out as an array"
+    assert [rows[layer][-1] for layer in "ab"] == [f"1 left out: {why}", why]
+    assert rows["a"][2] == "2"
 
 
 @pytest.mark.parametrize("column", [*COLUMNS, "name", "file"])

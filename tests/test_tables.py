@@ -213,5 +213,38 @@ def test_show_goes_on_in_a_second_line_and_says_nothing_of_what_is_unknown(model
     ]
 
 
+METADATA = f"""\
+metadata
+~ short: 1 → 2
+~ a.key.{"k" * 70}:
+    one
+  → other
+~ template:
+    …{"same" * 10}{"A" * 34}…
+  → …{"same" * 10}{"B" * 34}…
+- gone:
+    {"x" * 75}…
+1 parameter: 1 equal
+4 keys of the metadata changed
+"""
+
+
+def test_diff_shows_where_long_texts_differ(tmp_path: Path) -> None:
+    state = {"w": torch.ones(2)}
+    long = f"a.key.{'k' * 70}"
+    one = {"short": "1", long: "one", "template": "same" * 50 + "A" * 99, "gone": "x" * 200}
+    other = {"short": "2", long: "other", "template": "same" * 50 + "B" * 99}
+    save_file(state, tmp_path / "a", one)
+    save_file(state, tmp_path / "b", other)
+    shown = on_80_columns("diff", tmp_path / "a", tmp_path / "b")[2:]
+    assert sorted(shown) == sorted(METADATA.splitlines())
+
+
+def test_the_page_of_a_scheme_fits() -> None:
+    text = "\n".join(on_80_columns("schemes", "xavier"))
+    source = "Glorot & Bengio 2010, Understanding the difficulty of training deep"
+    assert f"\nsource  {source}\n        networks\n" in text
+
+
 def test_check_names_both_that_are_equal(model: Path) -> None:
     assert on_80_columns("check", model)[1:] == CHECK.splitlines()

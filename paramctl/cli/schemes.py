@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """List the schemes that init knows, or explain one."""
     if name:
-        environment.write_lines(page(registry.find(name)))
+        environment.write_lines(page(registry.find(name), environment.width))
         return
     schemes: tuple[Scheme, ...] = registry.all_schemes()
     if environment.out_is_terminal:

@@ -15,8 +15,8 @@ from paramctl.stats.quantiles import find_quantiles
 class Measured(NamedTuple):
     """What a parameter or a layer comes to.
 
-    A layer has no entry. Without moments, `why` says why there are none. `tied` is the name under
-    which the same values were measured.
+    A layer has no entry. `why` says why there are no moments, or none of some that is in a layer.
+    `tied` is the name under which the same values were measured.
     """
 
     name: str
@@ -60,20 +60,36 @@ def measure(
 
 
 def sum_layers(measured: Iterable[Measured], depth: int) -> list[Measured]:
-    """Return layers of `depth` parts of a name, with all that is in them; what is tied once."""
+    """Return layers of `depth` parts of a name, with all that is in them; what is tied once.
+
+    Their `why` says why there are no numbers of all of it, or of some.
+    """
     layers: dict[str, Moments | None] = {}
+    lacks: dict[str, list[str]] = {}
     seen: set[str] = set()
     for each in measured:
         layer = ".".join(each.name.split(".")[:depth])
         total = layers.setdefault(layer, None)
         owner = each.tied or each.name
-        if each.moments is None or owner in seen:
-            continue
-        seen.add(owner)
-        if total is None:
-            total = layers[layer] = Moments(0)
-        total.merge(each.moments)
-    return [Measured(layer, moments) for layer, moments in layers.items()]
+        if each.moments is None:
+            lacks.setdefault(layer, []).append(each.why)
+        elif owner not in seen:
+            seen.add(owner)
+            if total is None:
+                total = layers[layer] = Moments(0)
+            total.merge(each.moments)
+    return [
+        Measured(layer, moments, why=_why_less(moments, lacks.get(layer, [])))
+        for layer, moments in layers.items()
+    ]
+
+
+def _why_less(moments: Moments | None, lacks: Sequence[str]) -> str:
+    """Say what is lacking of a layer."""
+    reasons = "; ".join(dict.fromkeys(lacks))
+    if moments is None:
+        return reasons or "tied, counted elsewhere"
+    return f"{len(lacks):,} left out: {reasons}" if lacks else ""
 
 
 def why_no_numbers(entry: Entry) -> str:

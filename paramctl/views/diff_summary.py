@@ -8,11 +8,12 @@ from rich.segment import Segment, Segments
 
 from paramctl.diff.comparison import Change, Comparison
 from paramctl.diff.facts import ABSENT, Fact
-from paramctl.views.clipping import cut, ellipsis_of
+from paramctl.views.clipping import clip, cut, ellipsis_of
 from paramctl.views.columns import DIM, PLAIN
 from paramctl.views.diff_table import MARKS
 from paramctl.views.diffs import value_text
 from paramctl.views.escaping import escape
+from paramctl.views.tables import INDENT
 from paramctl.views.units import count_noun
 
 
@@ -21,7 +22,7 @@ def print_facts(
 ) -> None:
     """Print what differs in the metadata or in the classes of layers, a line each."""
     if facts:
-        marks = f" {arrow} ", ellipsis_of(console)
+        marks = arrow, ellipsis_of(console)
         lines = (segment for fact in facts for segment in _segments(fact, width, *marks))
         segments = Segments([Segment(f"{title}\n", DIM), *lines])
         console.print(segments, soft_wrap=True, end="")
@@ -40,15 +41,27 @@ def summary_lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _segments(fact: Fact, width: int | None, arrow: str, ellipsis: str) -> Iterator[Segment]:
+    """Yield a line, or the key above a line for each side where they have no room beside it."""
     mark, style = MARKS[_change(fact)]
     sides = [escape(value_text(side)) for side in (fact.a, fact.b) if side is not ABSENT]
-    key = f"{mark} {escape(fact.key)}: "
-    if width is not None:
-        key = cut(key, width, ellipsis)
-        room = max(0, width - cell_len(key) - len(arrow) * (len(sides) - 1))
-        sides = [cut(side, room // len(sides), ellipsis) for side in sides]
-    yield Segment(key, style)
-    yield Segment(arrow.join(sides) + "\n", PLAIN)
+    key, values = f"{mark} {escape(fact.key)}:", f" {arrow} ".join(sides)
+    if width is None or cell_len(f"{key} {values}") <= width:
+        yield Segment(f"{key} ", style)
+        yield Segment(f"{values}\n", PLAIN)
+        return
+    yield Segment(f"{clip(key, width, ellipsis)}\n", style)
+    begin = max(0, _find_difference(sides) - width // 2)
+    for lead, side in zip((INDENT, f"{arrow} ".rjust(len(INDENT))), sides, strict=False):
+        shown = ellipsis + side[begin:] if begin else side
+        yield Segment(f"{lead}{cut(shown, width - len(INDENT), ellipsis)}\n", PLAIN)
+
+
+def _find_difference(sides: Sequence[str]) -> int:
+    """Return how far texts are the same; 0 where there is one only."""
+    if len(sides) == 1:
+        return 0
+    pairs = enumerate(zip(*sides, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(map(len, sides)))
 
 
 def _change(fact: Fact) -> Change:

@@ -8,6 +8,7 @@ from paramctl.views.escaping import escape
 
 INDENT = "    "
 NARROW = 79
+HEADING = 8  # characters of what stands before a fact, with its blanks
 
 
 def tsv_lines(schemes: Iterable[Scheme]) -> Iterator[str]:
@@ -29,15 +30,16 @@ def list_lines(schemes: Iterable[Scheme], width: int | None) -> Iterator[tuple[s
         yield escape(call(scheme)), True
         also = f"also {', '.join(scheme.aliases)}" if scheme.aliases else ""
         for text in filter(None, (also, scheme.formula, scheme.source)):
-            for line in wrap(escape(text), (width or NARROW) - len(INDENT)):
-                yield INDENT + line, False
+            for line in _fit(INDENT + escape(text), width or NARROW, INDENT):
+                yield line, False
 
 
-def page(scheme: Scheme) -> Iterator[str]:
-    """Yield what there is to know about one scheme."""
-    yield escape(call(scheme))
+def page(scheme: Scheme, width: int | None) -> Iterator[str]:
+    """Yield what there is to know about one scheme, in lines of at most `width` cells."""
+    yield from _fit(escape(call(scheme)), width, INDENT)
     yield ""
-    yield from escape_lines(scheme.summary)
+    for line in scheme.summary.splitlines():
+        yield from _fit(escape(line), width)
     yield ""
     facts = {
         "formula": scheme.formula,
@@ -49,7 +51,14 @@ def page(scheme: Scheme) -> Iterator[str]:
     }
     for heading, text in facts.items():
         if text:
-            yield f"{heading:8}{escape(text)}"
+            yield from _fit(f"{heading:{HEADING}}{escape(text)}", width, " " * HEADING)
+
+
+def _fit(line: str, width: int | None, indent: str = "") -> list[str]:
+    """Return a line as it is where it fits, else in several, the further ones indented."""
+    if width is None or len(line) <= width:
+        return [line]
+    return wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def call(scheme: Scheme) -> str:
@@ -57,8 +66,3 @@ def call(scheme: Scheme) -> str:
     parts = ["weight: scheme, ..."] if scheme.takes_parts else []
     parts += map(str, scheme.parameters)
     return f"{scheme.name}({', '.join(parts)})" if parts else scheme.name
-
-
-def escape_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text, each safe to print."""
-    return map(escape, text.splitlines())
