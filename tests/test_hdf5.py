@@ -160,16 +160,19 @@ def test_many_links_attributes_and_chunks_are_found(options: dict[str, Any]) -> 
     def write(file: h5py.File) -> None:
         for number in range(1_200):
             file[f"of many/{number}"] = np.float32(number)
-        for number in range(60):
-            file["of many/7"].attrs[f"n{number}"] = number
+        for number in range(400):
+            file["of many/7"].attrs[f"n{number}"] = f"é {number}"
+        file["of many/8"].attrs["numbers"] = np.arange(9_000.0)  # of more bytes than fit a header
+        file["of many/8"].attrs["texts"] = ["a", "bc"]
         for place, maxshape in enumerate([None, (None, 30), (None, None)]):
             values = np.arange(900.0).reshape(30, 30)
             file.create_dataset(f"{place}", data=values, chunks=(1, 3), maxshape=maxshape)
 
     data = make(write, **options)
     assert_same_values(data)
-    attributes = {f"of many.7@n{number}": number for number in range(60)}
-    assert listed(data).metadata == attributes
+    attributes = {f"of many.7@n{number}": f"é {number}" for number in range(400)}
+    numbers = {"of many.8@numbers": [*range(9_000)], "of many.8@texts": ["a", "bc"]}
+    assert listed(data).metadata == attributes | numbers
 
 
 def test_what_is_not_stored_is_the_fill_value() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -217,7 +218,31 @@ def of_root(purpose: int, pointer: int) -> bytes:
     return bytes(data)
 
 
+def of_heap(offset: int, width: int) -> bytes:
+    """Return the file with a number in the headers of its heaps that is 0."""
+    data = bytearray(LARGE)
+    for found in re.finditer(b"FRHP", LARGE):
+        data[found.start() + offset : found.start() + offset + width] = bytes(width)
+    return bytes(data)
+
+
+def of_attributes(begin: int, changed: bytes) -> bytes:
+    """Return the file with other places of its attributes in their heap."""
+    data = bytearray(LARGE)
+    head = data.index(b"BTHD\0" + bytes([ATTRIBUTES]))
+    leaf, count = struct.unpack_from("<QH", data, head + 16)
+    for place in range(leaf + 6, leaf + 6 + 17 * count, 17):
+        data[place + begin : place + begin + len(changed)] = changed
+    return bytes(data)
+
+
 REFUSED = [
+    Row("a-heap-of-no-signature", of_heap(0, 4), 3, "a broken heap"),
+    Row("a-heap-of-no-rows", of_heap(110, 2), 3, "a broken heap"),
+    Row("a-heap-of-no-blocks", of_heap(112, 8), 3, "a broken heap"),
+    Row("a-heap-of-larger-blocks-than-any", of_heap(120, 8), 3, "a broken heap"),
+    Row("attributes-on-one-another", of_attributes(6, b"\0\x80"), 3, "attributes that overlap"),
+    Row("attributes-beyond-the-end", of_attributes(0, b"\0" + b"\xff" * 5), 3, "truncated"),
     Row("links-more-than-told", of_tree(LINKS, 26, 10), 3, "a tree of 10 records that holds 2"),
     Row("links-of-no-tree", of_tree(LINKS, 26, 0), 3, "a tree of 0 records that holds 2"),
     Row("links-in-nodes-of-1-GB", of_tree(LINKS, 6, 1 << 30, 4), 3, "a broken tree"),

@@ -1,16 +1,18 @@
 """The headers of groups and datasets: their messages, and attributes as they lie in them.
 
 The library reads a text of any length into as much memory as the file says, so it is not asked.
-Source: HDF5 File Format Specification 3.0, sections II, IV.A.1 and IV.A.2.m.
+Source: HDF5 File Format Specification 3.0, sections II, IV.A.1, IV.A.2.c,
+IV.A.2.m and IV.A.2.v.
 """
 
 import struct
 from collections.abc import Iterator
 
 from paramctl.errors import MalformedError
+from paramctl.formats.hdf5.fractal_heaps import read_attributes
 from paramctl.sources import Source
 
-CONTINUATION, ATTRIBUTE = 0x10, 0x0C
+CONTINUATION, ATTRIBUTE, LINK_INFO, ATTRIBUTE_INFO = 0x10, 0x0C, 0x02, 0x15
 MAX_HEADER = 16 << 20  # bytes; an attribute in it has 64 kB at the most
 
 _PREFIX1 = struct.Struct("<BxHLL4x")
@@ -24,14 +26,20 @@ Block = tuple[int, int]  # offset, length
 
 
 def read_raw_attributes(source: Source, address: int) -> dict[bytes, bytes]:
-    """Return the stored bytes of an object's attributes by their names; those in a heap apart.
+    """Return the stored bytes of an object's attributes by their names; very large ones apart.
 
     Raises:
         MalformedError: the header breaks a rule of the format.
     """
+    found: list[bytes] = []
+    for kind, body in read_messages(source, address, ATTRIBUTE, ATTRIBUTE_INFO):
+        if kind == ATTRIBUTE:
+            found.append(body)
+        else:
+            heap, by_name, *_ = read_info(kind, body)
+            found += read_attributes(source, heap, by_name)
     try:
-        messages = read_messages(source, address, ATTRIBUTE)
-        return dict(_read_attribute(body) for _, body in messages)
+        return dict(map(_read_attribute, found))
     except (struct.error, IndexError) as error:
         raise _broken(address) from error
 
@@ -46,6 +54,18 @@ def read_messages(source: Source, address: int, *kinds: int) -> list[tuple[int, 
         return [message for message in _messages(source, address) if message[0] in kinds]
     except (struct.error, IndexError) as error:
         raise _broken(address) from error
+
+
+def read_info(kind: int, body: bytes) -> list[int]:
+    """Return where the many links or attributes of an object are that does not hold them itself.
+
+    That is a heap, the tree of their names, and that of their order where it is kept.
+    """
+    flags = body[1] if len(body) > 1 else 0
+    begin = 2 + (8 if kind == LINK_INFO else 2) * bool(flags & 1)  # behind the largest order
+    end = begin + 16 + 8 * bool(flags & 2)
+    places = (body[place : place + 8] for place in range(begin, end, 8))
+    return [int.from_bytes(place, "little") for place in places]
 
 
 def _broken(address: int) -> MalformedError:

@@ -21,11 +21,14 @@ _HEADER = struct.Struct("<4s2xLHH2xQHQ")
 _ADDRESS = struct.Struct("<Q")
 
 
-def check_tree(source: Source, address: int) -> None:
-    """Check that each node is below one other only, and that they hold what the header says.
+def read_records(source: Source, address: int, passed: set[int]) -> Iterator[bytes]:
+    """Yield the records of each node, one behind the other.
+
+    Each node must be below one other only, and none of those that other trees `passed`, and they
+    must hold what the header says.
 
     Raises:
-        MalformedError: they do not.
+        MalformedError: it is not so.
     """
     head = source.read(address, _HEADER.size)
     signature, node, record, depth, root, count, total = _HEADER.unpack(head)
@@ -33,7 +36,6 @@ def check_tree(source: Source, address: int) -> None:
         raise _broken(address)
     widths = list(_pointer_widths(node, record, depth, address))
     waiting = [] if root == UNDEFINED else [(root, count, depth)]
-    passed: set[int] = set()
     found = 0
     while waiting:
         place, count, level = waiting.pop()
@@ -46,6 +48,7 @@ def check_tree(source: Source, address: int) -> None:
         data = source.read(place, end) if end + CHECKSUM <= node else b""
         if not data.startswith(b"BTIN" if level else b"BTLF"):
             raise _broken(place)
+        yield data[PREFIX:begin]
         for pointer in range(begin, end, widths[level - 1]):
             counted = data[pointer + _ADDRESS.size :][: widths[0] - _ADDRESS.size]
             below = _ADDRESS.unpack_from(data, pointer)[0]

@@ -12,7 +12,7 @@ from paramctl.errors import LimitError
 from paramctl.formats.hdf5.attributes import Attributes
 from paramctl.formats.hdf5.datasets import read_dataset
 from paramctl.formats.hdf5.library import File, load_h5py
-from paramctl.formats.hdf5.trees import check_trees
+from paramctl.formats.hdf5.trees import Trees
 from paramctl.formats.missing import ABSENT
 from paramctl.formats.pickles import Dict
 from paramctl.formats.utf8 import decode_utf8
@@ -67,13 +67,14 @@ class Walk(Contents):
         super().__init__(nbytes=file.source.size)
         self._file = file
         self._told = Attributes(file)
+        self._trees = Trees(file.source)
         self._h5py = load_h5py()
         self._nodes: dict[int, Dict | Entry | None] = {}  # by their addresses
         self._links: list[tuple[Link, int, str]] = []  # with their places and paths
         with file.opened() as root:
             self._waiting = deque([Group(root, self.root, "", 0)])
             self._nodes[file.root] = self.root
-            check_trees(file.source, file.root)
+            self._trees.check(file.root)
             while self._waiting:
                 self._visit(self._waiting.popleft())
         self._resolve()
@@ -113,7 +114,7 @@ class Walk(Contents):
             self.absent[path] = "it is in another file, which is not opened"
             return ABSENT
         if info.u not in self._nodes:
-            check_trees(self._file.source, info.u)
+            self._trees.check(info.u)
             self._nodes[info.u] = self._read(group.node[name], path, group.depth + 1)
         return self._nodes[info.u]
 
