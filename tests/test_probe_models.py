@@ -1,14 +1,22 @@
 """Models of every kind under probe: what they are made of, and how they fail."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from forks import Forks
+from ggml import write
+from gguf import GGML_QUANT_SIZES
+from gguf import GGMLQuantizationType as Quantization
+from gguf.quants import dequantize, quantize
 from safetensors.torch import load_file, save_file
 from torch import nn
+
+import paramctl
+from paramctl.probe.network import build
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP = SAMPLES / "mlp.yaml"
@@ -157,6 +165,27 @@ def test_the_spec_that_is_named_counts_not_the_one_of_the_weights(
     ]
     torch_forks.run("probe", spec, "--weights", weights, "--steps", "1", "-o", out)
     assert "Tanh" in torch_forks.run("meta", out, "paramctl.spec").out
+
+
+def test_quantized_weights_are_the_numbers_they_stand_for(tmp_path: Path) -> None:
+    spec, weights = tmp_path / "x.yaml", tmp_path / "x.gguf"
+    spec.write_text("layers: [{Linear: [32, 4]}]")
+    given = np.random.default_rng(0).normal(size=(4, 32)).astype("f4")
+    blocks = quantize(given, Quantization.Q8_0)
+    write(weights, {"0.weight": (blocks, Quantization.Q8_0), "0.bias": (given[:, 0], None)})
+    values = replace(paramctl.open(weights), build=paramctl.open(spec).build)
+    weight = build(values, "cpu").get_parameter("0.weight").detach().numpy()
+    np.testing.assert_array_equal(weight, dequantize(blocks, Quantization.Q8_0))
+
+
+def test_weights_that_cannot_be_unpacked_are_refused(tmp_path: Path, torch_forks: Forks) -> None:
+    spec, weights = tmp_path / "x.yaml", tmp_path / "x.gguf"
+    spec.write_text("layers: [{Linear: [256, 1, false]}]")
+    block = np.zeros((1, GGML_QUANT_SIZES[Quantization.IQ1_S][1]), "u1")
+    write(weights, {"0.weight": (block, Quantization.IQ1_S)})
+    run = torch_forks.run("probe", spec, "--weights", weights)
+    assert (run.code, run.out) == (2, "")
+    assert "'0.weight': values of IQ1_S are not unpacked" in run.err
 
 
 @pytest.mark.parametrize("model", ["Three", "Three('float16')", "Loop(50)", "Loop(400)"])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from paramctl import arrays
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
 from paramctl.errors import UsageError
+from paramctl.quantized import dequantized
 
 MAX_NAMED = 3  # names that an error lists
 
@@ -55,7 +56,13 @@ def _fill(checkpoint: Checkpoint, targets: Mapping[str, Tensor]) -> None:
 
 
 def read_tensor(entry: Entry) -> Tensor:
-    """Return an entry's values as torch has them, on the CPU."""
+    """Return an entry's values as torch has them, on the CPU; quantized ones as float32.
+
+    Raises:
+        UsageError: it is no plain tensor, or its type has no values that can be unpacked.
+    """
+    arrays.check(entry)
+    entry = dequantized(entry)
     data = bytearray(b"".join(arrays.raw(entry)))
     dtype = getattr(torch, entry.dtype.name)
     if not data:
