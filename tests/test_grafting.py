@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from forks import Forks
+from ggml import write
+from gguf import GGMLQuantizationType as Quantization
+from gguf.quants import dequantize, quantize
 from hypothesis import given
 from hypothesis import strategies as st
 from program import paramctl, run_on_terminal, shell
@@ -104,6 +108,18 @@ def test_what_does_not_fit_is_told_with_the_reason(tensor: Tensor, why: str) -> 
 
 
 # Ties
+
+
+def test_quantized_values_are_copied_as_numbers(tmp_path: Path, forks: Forks) -> None:
+    given = np.random.default_rng(0).normal(size=(4, 32)).astype("f4")
+    blocks = quantize(given, Quantization.Q8_0)
+    tensors = {"old.0.weight": (blocks, Quantization.Q8_0), "old.0.bias": (given[:, 0], None)}
+    source = write(tmp_path / "x.gguf", tensors)
+    save_file({"0.weight": torch.zeros(4, 32, dtype=torch.bfloat16)}, tmp_path / "y")
+    assert forks.run("graft", source, tmp_path / "y", "--map", "old ->", "-i").code == 0
+    weight = load_file(tmp_path / "y")["0.weight"]
+    numbers = torch.from_numpy(dequantize(blocks, Quantization.Q8_0))
+    torch.testing.assert_close(weight, numbers.bfloat16(), rtol=0, atol=0)
 
 
 def test_ties_are_those_of_the_target() -> None:

@@ -10,6 +10,7 @@ from paramctl.dtypes import FLOATING
 from paramctl.edits.renaming import Step, rename
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
+from paramctl.quantized import dequantized
 
 ABSENT = "not there"
 
@@ -61,7 +62,8 @@ def _why_not(entry: Entry, wanted: Entry) -> str:
         return f"{entry.layout} there"
     if entry.shape != wanted.shape:
         return f"{list(entry.shape)} there"
-    if entry.dtype != wanted.dtype and not {entry.dtype.name, wanted.dtype.name} <= FLOATING:
+    held = dequantized(entry).dtype
+    if entry.dtype != wanted.dtype and not {held.name, wanted.dtype.name} <= FLOATING:
         return f"{entry.dtype.name} there"
     return ""
 
