@@ -12,6 +12,7 @@ from paramctl.views.clipping import HEAD, clip
 MIN_LABEL, MIN_SHARE = 28, 3 / 8  # cells, and of the width: labels get both before columns do
 MAX_SHARE = 3 / 4  # of the width, for labels that look alike where they are clipped to less
 HEADS = (HEAD, 16)  # how labels are clipped: less of the beginning where else two look alike
+MAX_COMPARED = 1000  # labels
 GAP = "  "
 _NUMBER = re.compile(r"[0-9]+")
 
@@ -73,7 +74,7 @@ def fit_columns(
     full = max(cell_len(label), *(cell_len(row.guides + row.label) for row in rows))
     if width is None or full + width_of(widths) <= width:
         return Fit(full, HEAD, widths)
-    labels = {(row.guides, row.label) for row in rows}
+    labels = {(row.guides, row.label) for row in rows[:MAX_COMPARED]}
     least = _least_label(labels, full, width, ellipsis)
     widths = next(
         fitted
