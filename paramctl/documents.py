@@ -15,6 +15,7 @@ from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
 MAX_DEPTH = 64
+AS_UTF8 = "save it as UTF-8 without a mark"
 _STAR = "what begins with * needs quotes"
 _HINTS = {
     "while scanning an alias": _STAR,
@@ -151,9 +152,9 @@ def _decode(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start)
-        raise UsageError("no UTF-8", where=f"line {line + 1}") from error
+        raise UsageError("no UTF-8", where=f"line {line + 1}", hint=AS_UTF8) from error
     if text.startswith("\ufeff"):
-        raise UsageError("a byte order mark", where=_place(0, 0))
+        raise UsageError("a byte order mark", where=_place(0, 0), hint=AS_UTF8)
     return text
 
 

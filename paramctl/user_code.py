@@ -10,7 +10,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from paramctl.errors import ParamctlError, UsageError
+from paramctl.errors import ParamctlError, UsageError, find_near
 from paramctl.expressions.quoting import closest
 
 _one_at_a_time = RLock()  # as users expect of their code, and standard output is one for all
@@ -38,7 +38,7 @@ def load_function(file: str, name: str) -> Any:
         UsageError: there is no such file or name, or the file's code fails.
     """
     if not Path(file).is_file():
-        raise UsageError(f"no file '{file}'")
+        raise UsageError(f"no file '{file}'", hint=find_near(file))
     found = vars(_load_module(str(Path(file).resolve()), file))
     if name not in found:
         functions = [name for name, value in found.items() if callable(value)]

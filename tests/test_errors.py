@@ -72,3 +72,30 @@ def test_a_text_of_any_length_is_told_as_one(text: str, forks: Forks, tmp_path: 
         f"paramctl: {tmp_path}/m.safetensors: a text in no format that paramctl reads: a spec has "
         "'layers:', code is named with a function, model.py:build\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["convert", MLP, "-o", "{}/none/x.pt"], "no such folder; 'mkdir -p' makes one"),
+        (["set", MLP, "0.bias = 0", "-o", "{}/in/"], "not the name of a file; name a file"),
+        (["set", MLP, "0.bias = 0", "-o", "{}/in"], "is a folder; name a file in it"),
+        (["ls", MLP.with_name("mlp.safetensors"), "--key", "x"], "no 'x'; leave --key out"),
+        (
+            ["init", MLP, "0", "--rule", "0=zeros"],
+            "; --scheme xavier, or a --rule for each address",
+        ),
+        (["init", MLP, "--rule", "0={}/fil.py:fill"], "; closest: {}/fill.py"),
+        (["init", MLP, "--recipe", "{}/bom.yaml"], "; save it as UTF-8 without a mark"),
+        (["print", MLP, MLP], "; print each by itself, diff compares two"),
+    ],
+)
+def test_a_wrong_call_is_told_with_a_way_out(
+    call: list[str | Path], said: str, forks: Forks, tmp_path: Path
+) -> None:
+    (tmp_path / "fill.py").touch()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfrules: []")
+    run = forks.run(*(str(each).format(tmp_path) for each in call))
+    assert run.out == ""
+    assert run.err.endswith(f"{said.format(tmp_path)}\n")

@@ -358,4 +358,5 @@ def test_standard_input_is_told_as_it_is_typed() -> None:
 
 def test_it_takes_one_model(torch_forks: Forks) -> None:
     run = torch_forks.run("print", SAMPLES / "mlp.yaml", "0")
-    assert (run.code, run.err) == (2, "paramctl: one model at a time, not '0' too\n")
+    hint = "print each by itself, diff compares two"
+    assert (run.code, run.err) == (2, f"paramctl: one model at a time, not '0' too; {hint}\n")

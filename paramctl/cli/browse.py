@@ -25,7 +25,7 @@ def run(environment: Environment, reading: Reading, arguments: ModelAndOther = N
     browser_class = _load_browser()
     first, rest = open_model(environment, arguments, reading)
     if len(rest) > 1:
-        raise UsageError(f"two models at most, not '{rest[1]}' too")
+        raise UsageError(f"two models at most, not '{rest[1]}' too", hint="leave it out")
     second = open_named(environment, rest[0], reading) if rest else None
     browser = browser_class(first, second)
     gc.freeze()  # the models stay to the end

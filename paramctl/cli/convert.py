@@ -70,7 +70,7 @@ def run(
         export_model(environment, saving, checkpoint, weights, given)
         return
     if weights or given:
-        raise UsageError("--weights and --input are for -o FILE.onnx")
+        raise UsageError("--weights and --input are for -o FILE.onnx", hint="leave them out")
     destination = choose_destination(environment, saving, checkpoint, any_format=True)
     with blaming(checkpoint.file):
         converted = cast_to(checkpoint, dtype, keep_dtype or [])

@@ -46,8 +46,10 @@ def read_declaration(checkpoint: Checkpoint) -> Declaration:
     """
     config = os.path.join(os.path.dirname(checkpoint.file), CONFIG)
     if checkpoint.format == FORMAT:
-        raise UsageError("there are no weights beside this config", file=checkpoint.file)
-    undeclared = UsageError(f"no {CONFIG} beside it, so nothing is declared", file=checkpoint.file)
+        what = "there are no weights beside this config"
+        raise UsageError(what, hint="name a file of weights", file=checkpoint.file)
+    what = f"no {CONFIG} beside it, so nothing is declared"
+    undeclared = UsageError(what, hint="put it there", file=checkpoint.file)
     is_far = checkpoint.file.startswith(URL_SCHEMES)
     if not (is_far or (os.path.lexists(checkpoint.file) and os.path.lexists(config))):
         raise undeclared

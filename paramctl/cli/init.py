@@ -147,7 +147,8 @@ class Choosing(NamedTuple):
             raise UsageError("no scheme", hint="--scheme xavier, or a --rule, or a --recipe")
         rules = [parse_rule(text) for text in self.rule or ()]
         if (addresses or self.bias or self.norm) and not self.scheme:
-            raise UsageError("addresses, --bias and --norm go with --scheme")
+            what = "addresses, --bias and --norm go with --scheme"
+            raise UsageError(what, hint="--scheme xavier, or a --rule for each address")
         rules += self._rules_of_recipe(checkpoint)
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)

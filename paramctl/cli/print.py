@@ -48,7 +48,8 @@ def run(
 
     checkpoint, rest = open_model(environment, arguments, reading)
     if rest:
-        raise UsageError(f"one model at a time, not '{rest[0]}' too")
+        what = f"one model at a time, not '{rest[0]}' too"
+        raise UsageError(what, hint="print each by itself, diff compares two")
     with blaming(checkpoint.file):
         outline = _outline(checkpoint)
     lines = counted_lines(outline, checkpoint.aliases) if counts else tree_lines(outline)

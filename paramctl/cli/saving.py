@@ -170,7 +170,7 @@ def check_place(path: str, *, force: bool) -> None:
     if os.path.isfile(path) and not force:
         raise UsageError("the file is there already", hint="--force replaces it", file=path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):
-        raise FileError("there is no such folder", file=path)
+        raise FileError("there is no such folder", hint="'mkdir -p' makes one", file=path)
 
 
 def _check_suffix(path: str) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.doors import option
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.registry import find_reader
 from paramctl.layer_types import resolve_types
@@ -63,7 +64,8 @@ def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoin
         resolve_types(checkpoint)
         _find_spec(checkpoint)
         if options.key and checkpoint.format not in NESTED:
-            raise UsageError(f"{checkpoint.format} holds no keys, so no '{options.key}'")
+            what = f"{checkpoint.format} holds no keys, so no '{options.key}'"
+            raise UsageError(what, hint=("leave ", option("key"), " out"))
     source.release()
     return checkpoint
 

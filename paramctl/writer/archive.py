@@ -82,7 +82,8 @@ class Archive:
         """
         encoded = name.encode()
         if len(encoded) > MAX_NAME:
-            raise UsageError(f"'{name}' is too long for the name of an archive's member")
+            what = f"'{name}' is too long for the name of an archive's member"
+            raise UsageError(what, hint=".safetensors files hold it")
         size = len(head) + (entry.nbytes if entry else 0)
         record = Record(encoded, size, self._position, Checksum(crc32(head)))
         self._records.append(record)

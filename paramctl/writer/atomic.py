@@ -50,7 +50,7 @@ class Draft(Target):
 
     def _check_old(self, old: os.stat_result, *, force: bool) -> None:
         if stat.S_ISDIR(old.st_mode):
-            raise FileError("is a folder", file=self._path)
+            raise FileError("is a folder", hint="name a file in it", file=self._path)
         if not stat.S_ISREG(old.st_mode):
             raise FileError("not a regular file", file=self._path)
         if not force:

@@ -59,7 +59,7 @@ def _resolve(path: str) -> str:
         FileError: it can be the name of no file.
     """
     if not path or path.endswith(os.sep):
-        raise FileError("not the name of a file", file=path)
+        raise FileError("not the name of a file", hint="name a file", file=path)
     try:
         return os.path.realpath(path)
     except (OSError, ValueError) as error:

@@ -73,6 +73,6 @@ def _read_lines(path: str) -> list[str]:
         with open(path, encoding="utf-8") as file:
             return file.read().splitlines()
     except UnicodeDecodeError as error:
-        raise UsageError("no text in UTF-8", file=path) from error
+        raise UsageError("no text in UTF-8", hint="save it as UTF-8", file=path) from error
     except OSError as error:
         raise FileError.from_os(error, path) from error
