@@ -190,6 +190,8 @@ def write_large(file: h5py.File) -> None:
     for number in range(2_000):
         file.create_group(f"group {number}")
     file.create_dataset("a", data=np.ones((40, 40)), chunks=(2, 2), maxshape=(None, None))
+    file.create_dataset("growing", data=np.ones((40, 4)), chunks=(1, 2), maxshape=(None, 4))
+    file.create_dataset("fixed", data=np.ones((40, 4)), chunks=(1, 2))
     for number in range(20):
         file["a"].attrs[f"n{number}"] = number
     file["a"].attrs["large"] = np.zeros(20_000)
@@ -226,6 +228,14 @@ def of_heap(offset: int, width: int) -> bytes:
     return bytes(data)
 
 
+def of_array(signature: bytes, offset: int, value: int, width: int) -> bytes:
+    """Return the file with another number in the header of an array of chunks."""
+    data = bytearray(LARGE)
+    place = data.index(signature) + offset
+    data[place : place + width] = value.to_bytes(width, "little")
+    return bytes(data)
+
+
 def of_attributes(begin: int, changed: bytes) -> bytes:
     """Return the file with other places of its attributes in their heap."""
     data = bytearray(LARGE)
@@ -243,6 +253,12 @@ REFUSED = [
     Row("a-heap-of-larger-blocks-than-any", of_heap(120, 8), 3, "a broken heap"),
     Row("attributes-on-one-another", of_attributes(6, b"\0\x80"), 3, "attributes that overlap"),
     Row("attributes-beyond-the-end", of_attributes(0, b"\0" + b"\xff" * 5), 3, "truncated"),
+    Row("attributes-of-all-objects", of_attributes(8, b"\2"), 3, "attributes that objects share"),
+    Row("attributes-of-two-bytes", of_tree(ATTRIBUTES, 10, 2, 2), 3, "a broken tree"),
+    Row("links-in-a-tree-of-others", of_tree(LINKS, 5, LARGE_OBJECTS, 1), 3, "a broken tree"),
+    Row("chunks-up-to-2^40", of_array(b"EAHD", 44, 1 << 40, 8), 3, "a broken array of chunks"),
+    Row("chunks-in-blocks-of-none", of_array(b"EAHD", 9, 0, 1), 3, "a broken array of chunks"),
+    Row("chunks-in-2^40-bytes", of_array(b"FAHD", 8, 1 << 40, 8), 3, "a broken array of chunks"),
     Row("links-more-than-told", of_tree(LINKS, 26, 10), 3, "a tree of 10 records that holds 2"),
     Row("links-of-no-tree", of_tree(LINKS, 26, 0), 3, "a tree of 0 records that holds 2"),
     Row("links-in-nodes-of-1-GB", of_tree(LINKS, 6, 1 << 30, 4), 3, "a broken tree"),

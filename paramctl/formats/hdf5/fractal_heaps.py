@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from paramctl.errors import MalformedError
-from paramctl.formats.hdf5.trees2 import UNDEFINED, read_records
+from paramctl.formats.hdf5.trees2 import ATTRIBUTES, UNDEFINED, read_records
 from paramctl.sources import Source
 
 _HEADER = struct.Struct("<4s3xH13xQ80xHQQH2xQH")
@@ -19,7 +19,7 @@ of the largest that hold objects; bits of an offset; the root block, and how man
 
 _RECORD = struct.Struct("<8sB8x")  # of an attribute: where it is in the heap, and flags
 _ROOT = 13  # bytes before the offset, and then the addresses, in a block that leads to others
-SHARED = 2  # the flag of what is in another heap
+SHARED = 2  # the flag of what is in a heap of the whole file: only special programs write one
 
 
 def read_attributes(source: Source, heap: int, tree: int) -> Iterator[bytes]:
@@ -31,9 +31,11 @@ def read_attributes(source: Source, heap: int, tree: int) -> Iterator[bytes]:
     if UNDEFINED in (heap, tree):
         return
     found = Heap(source, heap)
-    for records in read_records(source, tree, set()):
+    for records in read_records(source, tree, (ATTRIBUTES,), set()):
         for place, flags in _RECORD.iter_unpack(records):
-            body = None if flags & SHARED else found.read(place)
+            if flags & SHARED:
+                raise MalformedError("HDF5: attributes that objects share")
+            body = found.read(place)
             if body is not None:
                 yield body
 

@@ -7,16 +7,28 @@ III.A.1, IV.A.2.i and IV.A.2.r.
 
 import struct
 from collections import deque
+from collections.abc import Container
 
 from paramctl.errors import MalformedError
+from paramctl.formats.hdf5.chunk_arrays import check_extensible, check_fixed
 from paramctl.formats.hdf5.fractal_heaps import Heap
 from paramctl.formats.hdf5.headers import ATTRIBUTE_INFO, LINK_INFO, read_info, read_messages
-from paramctl.formats.hdf5.trees2 import UNDEFINED, read_records
+from paramctl.formats.hdf5.trees2 import (
+    ATTRIBUTES,
+    ATTRIBUTES_IN_ORDER,
+    CHUNKS,
+    LARGE_OBJECTS,
+    LINKS,
+    LINKS_IN_ORDER,
+    UNDEFINED,
+    read_records,
+)
 from paramctl.sources import Source
 
 LAYOUT, SYMBOL_TABLE = 0x08, 0x11  # messages of a header
 CHUNKED = 2
-BY_TREE = 5  # how the chunks of a layout of version 4 are found
+BY_FIXED, BY_EXTENSIBLE, BY_TREE = 3, 4, 5  # how the chunks of a layout of version 4 are found
+INDEX_BYTES = {BY_FIXED: 2, BY_EXTENSIBLE: 6, BY_TREE: 7}  # of this, and before the address
 GROUP_KEY = 8  # bytes
 NAMES = -1  # the level of what is below the leaves of a group's tree
 
@@ -42,7 +54,7 @@ class Trees:
             if kind == SYMBOL_TABLE:
                 self._check(_address(body, 0), GROUP_KEY)
             elif kind != LAYOUT:
-                self._check_many(*read_info(kind, body))
+                self._check_many(kind, *read_info(kind, body))
             elif body[:1] < b"\4":
                 self._check_chunks(body)
             elif body[1:2] == bytes([CHUNKED]):
@@ -58,19 +70,25 @@ class Trees:
     def _check_newer_chunks(self, body: bytes) -> None:
         dimensions, width = body[3:5].ljust(2, b"\0")
         index = 5 + dimensions * width
-        if body[index : index + 1] == bytes([BY_TREE]):
-            self._check_newer(_address(body, index + 7))
+        kind = body[index] if len(body) > index else 0
+        address = _address(body, index + INDEX_BYTES.get(kind, 0))
+        if kind == BY_TREE:
+            self._check_newer(address, CHUNKS)
+        elif kind in INDEX_BYTES and address != UNDEFINED:
+            (check_fixed if kind == BY_FIXED else check_extensible)(self._source, address)
 
-    def _check_many(self, heap: int, *trees: int) -> None:
+    def _check_many(self, kind: int, heap: int, *trees: int) -> None:
         """Check the trees of many links or attributes, and of those that are large in the heap."""
         if heap != UNDEFINED:
-            self._check_newer(Heap(self._source, heap).large)
-        for tree in trees:
-            self._check_newer(tree)
+            self._check_newer(Heap(self._source, heap).large, LARGE_OBJECTS)
+        links, attributes = (LINKS, LINKS_IN_ORDER), (ATTRIBUTES, ATTRIBUTES_IN_ORDER)
+        purposes = links if kind == LINK_INFO else attributes
+        for tree, purpose in zip(trees, purposes, strict=False):
+            self._check_newer(tree, (purpose,))
 
-    def _check_newer(self, address: int) -> None:
+    def _check_newer(self, address: int, purposes: Container[int]) -> None:
         if address != UNDEFINED:
-            deque(read_records(self._source, address, self._passed), maxlen=0)
+            deque(read_records(self._source, address, purposes, self._passed), maxlen=0)
 
     def _check(self, root: int, key: int) -> None:
         """Check that each node is below one other only, of the level above."""

@@ -6,33 +6,43 @@ H5B2hdr.c of the library, for the widths of pointers.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from paramctl.errors import MalformedError
 from paramctl.sources import Source
+
+LARGE_OBJECTS, CHUNKS = (1, 2, 3, 4), (10, 11)  # what trees are for, in their headers
+LINKS, LINKS_IN_ORDER, ATTRIBUTES, ATTRIBUTES_IN_ORDER = 5, 6, 8, 9
+RECORDS = {1: 24, 2: 36, 3: 16, 4: 28, LINKS: 11, LINKS_IN_ORDER: 15, ATTRIBUTES: 17, 9: 13}
+"""What trees are for -> bytes of a record; of chunks it depends on their dimensions."""
 
 UNDEFINED = 2**64 - 1
 PREFIX, CHECKSUM = 6, 4  # bytes before and behind what is in a node
 MAX_NODE = 1 << 20  # bytes; the library's have 512, or 2 kB
 
-_HEADER = struct.Struct("<4s2xLHH2xQHQ")
-"""Signature; bytes of a node, of a record; levels above the leaves; the root, its records, all."""
+_HEADER = struct.Struct("<4sxBLHH2xQHQ")
+"""Signature; what it is for; bytes of a node, of a record; levels above the leaves; the root, its
+records, all."""
 
 _ADDRESS = struct.Struct("<Q")
 
 
-def read_records(source: Source, address: int, passed: set[int]) -> Iterator[bytes]:
+def read_records(
+    source: Source, address: int, purposes: Container[int], passed: set[int]
+) -> Iterator[bytes]:
     """Yield the records of each node, one behind the other.
 
     Each node must be below one other only, and none of those that other trees `passed`, and they
-    must hold what the header says.
+    must hold what the header says, for one of the `purposes`.
 
     Raises:
         MalformedError: it is not so.
     """
     head = source.read(address, _HEADER.size)
-    signature, node, record, depth, root, count, total = _HEADER.unpack(head)
-    if signature != b"BTHD" or not record or node > MAX_NODE:
+    signature, purpose, node, record, depth, root, count, total = _HEADER.unpack(head)
+    if signature != b"BTHD" or purpose not in purposes or node > MAX_NODE:
+        raise _broken(address)
+    if not record or record != RECORDS.get(purpose, record):
         raise _broken(address)
     widths = list(_pointer_widths(node, record, depth, address))
     waiting = [] if root == UNDEFINED else [(root, count, depth)]
