@@ -47,7 +47,7 @@ class Row(NamedTuple):
     cells: Mapping[str, str]
     style: Style = PLAIN
     faint: frozenset[str] = frozenset()
-    told: frozenset[str] = frozenset()
+    told: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
 
 

@@ -61,7 +61,7 @@ def _row(parameter: Parameter, arrow: str) -> Row:
         cells |= _numbers(parameter, parameter.outcome.difference)
     below = tuple(map(escape, notes_of(parameter)))
     label = f"{mark} " + (escape(parameter.name) or "''")
-    return Row("", label, cells, style, told=frozenset(parameter.differs), below=below)
+    return Row("", label, cells, style, told=parameter.differs, below=below)
 
 
 def _numbers(parameter: Parameter, difference: Difference) -> dict[str, str]:

@@ -37,7 +37,9 @@ def lay_out(
     """Yield the lines; the first one is of the headings, if there is any, `label` among them."""
     if not rows:
         return
-    table = _Table(columns, fit_columns(rows, columns, label, width, ellipsis), width, ellipsis)
+    fit = fit_columns(rows, columns, label, width, ellipsis)
+    flowing = next((name for name, column in columns.items() if column.flows), "")
+    table = _Table(columns, fit, width, ellipsis, flowing)
     if label or any(columns[name].heading for name in table.fit.widths):
         yield list(table.header(label))
     for row in rows:
@@ -54,6 +56,7 @@ class _Table(NamedTuple):
     fit: Fit
     width: int | None
     ellipsis: str
+    flowing: str  # the name of the column that flows, "" where none does
 
     def header(self, label: str) -> Iterator[Segment]:
         """Yield the headings."""
@@ -67,12 +70,13 @@ class _Table(NamedTuple):
     def widths_of(self, row: Row) -> Mapping[str, int]:
         """Return the columns of a row: a text that flows takes the place of empty ones."""
         widths = self.fit.widths
-        *others, last = [name for name in self.columns if row.cells.get(name)] or [""]
-        length = cell_len(row.cells.get(last, ""))
-        if length <= widths.get(last, 0) or not self.columns[last].flows:
+        length = cell_len(row.cells.get(self.flowing, ""))
+        if length <= widths.get(self.flowing, 0):
             return widths
-        until = max((place for place, name in enumerate(widths, 1) if name in others), default=0)
-        spilled = dict(islice(widths.items(), until)) | {last: length}
+        others = [name for name in widths if name != self.flowing]
+        filled = [place for place, name in enumerate(others, 1) if row.cells.get(name)]
+        others = others[: max(filled, default=0)]
+        spilled = {name: widths[name] for name in others} | {self.flowing: length}
         fits = self.fit.label + width_of(spilled) <= (self.width or inf)
         return spilled if fits else widths
 
@@ -80,9 +84,8 @@ class _Table(NamedTuple):
         """Return the columns of a row that are told below it."""
         return [
             name
-            for name, column in self.columns.items()
-            if (name in row.told or column.flows)
-            and cell_len(row.cells.get(name, "")) > widths.get(name, 0)
+            for name in (*row.told, self.flowing)
+            if cell_len(row.cells.get(name, "")) > widths.get(name, 0)
         ]
 
     def line(self, row: Row, widths: Mapping[str, int], lost: Collection[str]) -> Iterator[Segment]:
