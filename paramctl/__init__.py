@@ -1,5 +1,6 @@
 """Inspect and initialize saved models."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,4 +21,10 @@ def __getattr__(name: str) -> Any:
         from paramctl.checkpoint import Checkpoint  # noqa: PLC0415
 
         return Checkpoint
-    raise AttributeError(f"module 'paramctl' has no attribute {name!r}")
+    what = f"module 'paramctl' has no attribute {name!r}"
+    raise AttributeError(what, name=name, obj=sys.modules[__name__])
+
+
+def __dir__() -> list[str]:
+    """Return what is here with what will be: completion and Python's "Did you mean" see it."""
+    return sorted({*globals(), *__all__})

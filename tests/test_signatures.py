@@ -1,6 +1,8 @@
 """What Python programs hand over by mistake: one sentence at the door, and nothing is done."""
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +97,13 @@ def test_every_method_holds_its_arguments_against_types_that_are_there(
     assert hasattr(function, "__wrapped__")
     parameters = inspect.signature(function).parameters.values()
     assert not [each for each in parameters if isinstance(each.annotation, str)]
+
+
+def test_a_misspelt_name_of_the_door_gets_the_right_one() -> None:
+    code = "import paramctl\nparamctl.opn('x')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.endswith("has no attribute 'opn'. Did you mean: 'open'?\n")
+    assert {"open", "Model", "Checkpoint"} <= {*dir(paramctl)}
 
 
 def test_a_key_of_another_type_is_an_unknown_name() -> None:
