@@ -69,6 +69,8 @@ REFUSED = [
     Row("F04-digits", of_shape(f"({'9' * 5000},)"), 3, NO_SIZES),
     *(Row(f"F04-{shape}", of_shape(shape), 3, NO_SIZES)
       for shape in ("(-1,)", "(True,)", "(1.0,)", "(2)", "(1 2,)", "(,)", "(0x2,)")),
+    Row("F04-dimensions", of_shape(f"({(1 << 63) - 1}{f', {(1 << 63) - 1}' * 299})"), 3,
+        "an array of 300 dimensions, over 64"),
     Row("F04-number", of_shape("2"), 3, NO_SIZES),
     Row("F05-object", of_type("'|O'"), 4, "an array of Python objects"),
     Row("F05-quoted", of_type('"|O8"'), 4, "an array of Python objects"),

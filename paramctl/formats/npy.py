@@ -18,6 +18,7 @@ MAGIC = b"\x93NUMPY"
 NAME = "array"  # of the one tensor of a file that is read as a checkpoint
 LENGTHS = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # version -> bytes of the header's length
 MAX_HEADER = 1 << 16  # bytes: that of an array of numbers takes 128
+MAX_DIMENSIONS = 64  # of an array of numpy's
 MAX_SIZE = 2**63 - 1  # of a dimension
 TEXT_UNITS = {"S": 1, "U": 4}  # bytes of a character
 
@@ -184,4 +185,6 @@ def _shape(text: str) -> tuple[int, ...]:
     sizes = tuple(map(int, re.findall("[0-9]+", text))) if is_tuple else ()
     if not is_tuple or max(sizes, default=0) > MAX_SIZE:
         raise MalformedError(f"the .npy header's shape is no tuple of sizes: {text}")
+    if len(sizes) > MAX_DIMENSIONS:
+        raise MalformedError(f"an array of {len(sizes)} dimensions, over {MAX_DIMENSIONS}")
     return sizes
