@@ -14,7 +14,8 @@ from hostile import VERBS, Row, assert_refused
 from paramctl import arrays
 from paramctl import open as open_model
 from paramctl.checkpoint import Checkpoint, ReadOptions
-from paramctl.formats import open_checkpoint
+from paramctl.errors import LimitError
+from paramctl.formats import keras_shards, open_checkpoint
 
 FILES = Path(__file__).parent / "files"
 SHARDS, WHOLE = FILES / "keras_shards", FILES / "net.weights.h5"
@@ -212,6 +213,14 @@ REFUSED = [
     Row("deep", of_map({"/a" * 1_000: "1.h5"}), 5, "a path of 1000 groups"),
     Row("long", of_map({"/" + "a" * 1_000_000: "1.h5"}), 5, "a path of 1 groups and 1,000,001"),
 ]
+
+
+def test_an_index_of_very_many_groups_is_over_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras_shards, "MAX_GROUPS", 8)
+    with pytest.raises(LimitError, match="the index names more than 8 groups"):
+        open_model(SHARDS)
+    monkeypatch.setattr(keras_shards, "MAX_GROUPS", 9)
+    assert open_model(SHARDS)
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.id)

@@ -20,6 +20,7 @@ from paramctl.formats.pickles import Dict
 from paramctl.formats.registry import find_reader
 from paramctl.sources import Source
 
+MAX_GROUPS = 1_000_000  # that an index names, with those above them: a byte or two may be one
 UNKNOWN = Config({}, ())  # it is in no file of these
 
 Pair = tuple[object, object]
@@ -78,6 +79,8 @@ class _Whole(Contents):
         self._listed = groups
         for path in groups:
             self._group(path)
+            if len(self._places) > MAX_GROUPS:
+                raise LimitError(f"the index names more than {MAX_GROUPS:,} groups")
 
     def add(self, file: str, held: Contents, groups: Sequence[str]) -> list[str]:
         """Take in what is in a file; return what is wrong: the index looks for `groups` in it.
