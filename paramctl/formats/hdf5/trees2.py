@@ -60,7 +60,7 @@ def read_records(
             raise _broken(place)
         yield data[PREFIX:begin]
         for pointer in range(begin, end, widths[level - 1]):
-            counted = data[pointer + _ADDRESS.size :][: widths[0] - _ADDRESS.size]
+            counted = data[pointer + _ADDRESS.size : pointer + widths[0]]
             below = _ADDRESS.unpack_from(data, pointer)[0]
             waiting.append((below, int.from_bytes(counted, "little"), level - 1))
     if found != total:
