@@ -173,7 +173,7 @@ class Model(Checkpoint):
         """
         from paramctl.edits.resizing import parse_new, plan, resize  # noqa: PLC0415 (loads numpy)
 
-        planned = plan(self, addresses, tuple(shape), parse_new(scheme))
+        planned = plan(self, addresses, tuple(map(int, shape)), parse_new(scheme))
         return resize(self, planned, fresh_seed() if seed is None else check_seed(seed))
 
     @checked

@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import wraps
 from numbers import Integral, Real
 from reprlib import Repr
@@ -30,7 +31,10 @@ def checked(method: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(method)
     def check(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name, given in signature.bind(*args, **kwargs).arguments.items():
+        bound: Mapping[str, Any] = {}
+        with suppress(TypeError):  # of a number or a name: Python says it below, with the method's
+            bound = signature.bind(*args, **kwargs).arguments
+        for name, given in bound.items():
             parameter = signature.parameters[name]
             for value in given if parameter.kind is parameter.VAR_POSITIONAL else (given,):
                 if not _fits(value, parameter.annotation):

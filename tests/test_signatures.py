@@ -74,6 +74,21 @@ def test_a_wrong_argument_is_told_with_what_to_pass(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ([], {}, "Model.init() missing 1 required positional argument: 'scheme'"),
+        (["zeros"], {"sed": 1}, "Model.init() got an unexpected keyword argument 'sed'"),
+    ],
+)
+def test_arguments_that_are_too_few_or_unknown_are_told_by_python(
+    arguments: list[str], options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(TypeError) as error:
+        paramctl.open(MLP).init(*arguments, **options)  # type: ignore[arg-type]
+    assert (str(error.value), error.value.__context__) == (message, None)
+
+
 @pytest.mark.parametrize("path", [None, 5, b"x.pt", [MLP]])
 def test_what_is_opened_is_a_path(path: object) -> None:
     with pytest.raises(UsageError, match=r"^open\(\) takes path as str \| PathLike\[str\], not "):
@@ -86,6 +101,10 @@ def test_what_fits_in_other_words_is_taken(tmp_path: Path) -> None:
     for shape in ([9], (9,), torch.Size([9])):
         assert read(model.resize("0.bias", shape=shape, scheme="zeros")["0.bias"]).shape == (9,)
     assert not model.check(against=Path(MLP))
+    drawn = model.init("normal", seed=np.int64(3))  # type: ignore[arg-type]
+    assert read(drawn["2.bias"]) == read(model.init("normal", seed=3)["2.bias"])
+    model.resize("0.bias", shape=tuple(np.array([9])), scheme="zeros").save(tmp_path / "x.pt")
+    assert torch.load(tmp_path / "x.pt")["0.bias"].shape == (9,)
     model.save(tmp_path / "out", max_shard_size="5GB")
     assert load_file(tmp_path / "out" / "model.safetensors").keys() == model.keys()
 

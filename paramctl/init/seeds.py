@@ -12,11 +12,11 @@ def check_seed(seed: int) -> int:
     """Return a seed that can be one.
 
     Raises:
-        UsageError: it is no whole number, or out of range.
+        UsageError: it is out of range.
     """
-    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+    if isinstance(seed, bool) or not 0 <= int(seed) <= MAX_SEED:
         raise UsageError(f"a seed is a whole number from 0 to 2^64 - 1, not {seed}")
-    return seed
+    return int(seed)  # where it is one of numpy's
 
 
 def fresh_seed() -> int:
