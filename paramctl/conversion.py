@@ -10,6 +10,7 @@ from paramctl.widening import Array
 
 SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
 NEGATIVE_ZERO = -128  # of a float8 without one, where it is NaN
+NOWHERE = np.empty(0, "i8")
 SATURATING = "float8_e4m3fn"
 
 
@@ -33,7 +34,7 @@ class Conversion:
         They are infinite there, NaN, or the largest number there is.
         """
         if not self._may_overflow or not _reaches(converted, self.new):
-            return np.empty(0, "i8")
+            return NOWHERE
         values = widen(elements, self.old)
         too_large = np.isfinite(values) & (np.abs(values) > self._largest)
         if self.new.name != SATURATING:
