@@ -13,6 +13,7 @@ import pytest
 import torch
 from forks import Forks
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 import paramctl
 from paramctl.arrays import raw
@@ -64,6 +65,21 @@ def test_it_computes_what_the_module_does_for_any_number_of_rows(
     assert "paramctl.spec" not in written.metadata  # biases of zeros are folded away
     assert b"".join(raw(written["0.weight"])) == b"".join(raw(values["0.weight"]))
     assert b"site-packages" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["convert", "probe"])
+def test_values_too_large_for_the_spec_s_type_are_told(
+    verb: str, torch_forks: Forks, tmp_path: Path
+) -> None:
+    spec, weights = tmp_path / "half.yaml", tmp_path / "big.safetensors"
+    spec.write_text(f"dtype: float16\n{MLP.read_text()}")
+    values = {name: tensor.clone() for name, tensor in load_file(VALUES).items()}
+    values["0.weight"][0, :3] = torch.tensor([7e4, -1e9, 6e4])
+    save_file(values, weights)
+    out = ("-o", tmp_path / "x.onnx") if verb == "convert" else ()
+    run = torch_forks.run(verb, spec, "--weights", weights, *out)
+    assert run.code == 0, run.err
+    assert "2 values too large for the model's type: 2 of '0.weight'\n" in run.err
 
 
 def test_a_model_with_all_of_its_parameters_keeps_its_spec(

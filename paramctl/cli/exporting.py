@@ -2,8 +2,9 @@
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
+from paramctl.cli.notes import note_overflows
 from paramctl.cli.saving import Saving, check_place
-from paramctl.cli.weights import with_values
+from paramctl.cli.weights import OWN_TYPE, with_values
 from paramctl.errors import UsageError, blaming
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
@@ -39,6 +40,7 @@ def export_model(
         from paramctl.export import export_onnx  # noqa: PLC0415 (loads torch)
 
         data = export_onnx(checkpoint, given)
+    note_overflows(environment, checkpoint, OWN_TYPE)
     for note in save_bytes(data, path, force=saving.force):
         environment.note(escape(note))
     environment.note(escape(f"wrote {path}, {format_bytes(len(data))}"))

@@ -9,9 +9,10 @@ from torch import nn
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.init import NEW
+from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import TableFormat
 from paramctl.cli.running import Running, Training
-from paramctl.cli.weights import with_values
+from paramctl.cli.weights import OWN_TYPE, with_values
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.rules import rules_of_scheme
 from paramctl.models.flow import check_spec
@@ -51,6 +52,7 @@ class Session:
             checkpoint = initialize(checkpoint, fill, self._seed, device)
         self._checkpoint = checkpoint
         self._module: nn.Module = build(checkpoint, device)
+        note_overflows(environment, checkpoint, OWN_TYPE)
         torch.manual_seed(self._seed)  # for dropout
 
     def probe(self, save_grads: str) -> Checkpoint | None:

@@ -1,5 +1,6 @@
 """Another type for the parameters of floating-point numbers, lazily; others keep theirs."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from paramctl.addresses import resolve_all
@@ -41,14 +42,29 @@ def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) ->
     """
     groups = Groups(checkpoint.aliases)
     kept = {groups.stored(name) for name in (resolve_all(checkpoint, keep) if keep else ())}
-    stored = [
-        entry
-        for name, entry in checkpoint.items()
-        if name not in checkpoint.aliases and name not in kept and _may_cast(entry, dtype)
-    ]
+    stored = [name for name in checkpoint if name not in checkpoint.aliases and name not in kept]
+    return _cast_some(checkpoint, stored, dtype)
+
+
+def cast_like(checkpoint: AnyCheckpoint, other: Checkpoint) -> AnyCheckpoint:
+    """Give parameters of floating-point numbers the types that they have in another model."""
+    stored: defaultdict[DType, list[str]] = defaultdict(list)
+    for name in checkpoint:
+        if name in other and name not in checkpoint.aliases:
+            stored[other[name].dtype].append(name)
+    for dtype, names in stored.items():
+        if dtype.name in FLOATING:
+            checkpoint = _cast_some(checkpoint, names, dtype)
+    return checkpoint
+
+
+def _cast_some(checkpoint: AnyCheckpoint, stored: Iterable[str], dtype: DType) -> AnyCheckpoint:
+    """Cast the parameters that may be, and what is tied to them."""
+    groups = Groups(checkpoint.aliases)
+    entries = [entry for name in stored if _may_cast(entry := checkpoint[name], dtype)]
     changed = {
         own.name: entry._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
-        for entry in _cast(stored, dtype)
+        for entry in _cast(entries, dtype)
         for own in map(checkpoint.__getitem__, groups.members(entry.name))
     }
     return with_entries(checkpoint, changed)
