@@ -13,9 +13,9 @@ from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.dtypes import FLOATING
 
 KERAS = ("keras", "hdf5", "sharded hdf5")  # formats of its files
-UNTOLD = (
-    "?"  # the name of a variable that may be one of several, or is of a layer changed otherwise
-)
+UNTOLD = "?"
+"""The name of a variable that may be one of several, or is of a layer changed otherwise."""
+
 _NUMBERED = re.compile(r"(?P<layer>.*)\.vars\.\d+")
 _BY_CLASS = ("layers", "cells")  # the lists that models, and cells one upon another, are made of
 _KERNEL = (("kernel", "bias"), ("kernel",))

@@ -59,13 +59,16 @@ def read_records(
         if not data.startswith(b"BTIN" if level else b"BTLF"):
             raise _broken(place)
         yield data[PREFIX:begin]
-        for pointer in range(begin, end, widths[level - 1]):
-            counted = data[pointer + _ADDRESS.size : pointer + widths[0]]
-            below = _ADDRESS.unpack_from(data, pointer)[0]
-            waiting.append((below, int.from_bytes(counted, "little"), level - 1))
+        pointers = (data[at : at + widths[0]] for at in range(begin, end, widths[level - 1]))
+        waiting += [(*_read_pointer(pointer), level - 1) for pointer in pointers]
     if found != total:
         what = f"HDF5: a tree of {total} records that holds {found}"
         raise MalformedError(what, where=f"offset {address}")
+
+
+def _read_pointer(data: bytes) -> tuple[int, int]:
+    """Return the address of a node, and how many records are in it."""
+    return _ADDRESS.unpack_from(data)[0], int.from_bytes(data[_ADDRESS.size :], "little")
 
 
 def _pointer_widths(node: int, record: int, depth: int, address: int) -> Iterator[int]:
