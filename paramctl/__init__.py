@@ -5,22 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paramctl.checkpoint import Checkpoint
-    from paramctl.model import Model, open  # noqa: A004 (paramctl.open is the door)
+    from paramctl.model import Model
+    from paramctl.opening import open  # noqa: A004 (paramctl.open is the door)
 
 __all__ = ["Checkpoint", "Model", "open"]
 __version__ = "0.1.0"
+_HOMES = {
+    "Checkpoint": "paramctl.checkpoint",
+    "Model": "paramctl.model",
+    "open": "paramctl.opening",
+}
+"""Where what is exported is."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is exported where it is first used: `--version` needs nothing of it."""
-    if name in ("Model", "open"):
-        from paramctl import model  # noqa: PLC0415
+    """Import what is exported where it is first used."""
+    if name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 (--version needs nothing of it)
 
-        return getattr(model, name)
-    if name == "Checkpoint":
-        from paramctl.checkpoint import Checkpoint  # noqa: PLC0415
-
-        return Checkpoint
+        return getattr(import_module(_HOMES[name]), name)
     what = f"module 'paramctl' has no attribute {name!r}"
     raise AttributeError(what, name=name, obj=sys.modules[__name__])
 

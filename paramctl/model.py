@@ -5,14 +5,12 @@ paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetenso
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, Self
 
 from paramctl.addresses import resolve_all
-from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.checkpoint import Checkpoint
 from paramctl.edits.origins import Prefer
 from paramctl.errors import UsageError
-from paramctl.formats import open_checkpoint
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
 from paramctl.signatures import checked
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from paramctl.check.findings import Finding
     from paramctl.diff.comparison import Comparison
     from paramctl.stats.measured import Measured
-
-DEFAULT = ReadOptions()
 
 
 class Model(Checkpoint):
@@ -297,24 +293,3 @@ class Model(Checkpoint):
         size = None if max_shard_size is None else parse_size(str(max_shard_size))
         written = choose_format(path, is_sharded=size is not None)
         save(self, path, WriteOptions(ties, size, force, written))
-
-
-@checked
-def open(  # noqa: A001 (paramctl.open is the door)
-    path: str | os.PathLike[str],
-    *,
-    key: str = DEFAULT.key,
-    everything: bool = DEFAULT.everything,
-    max_header_bytes: int = DEFAULT.max_header_bytes,
-    follow: bool = DEFAULT.follow,
-) -> Model:
-    """Open a model: a file in any known format, a folder that holds one, a URL, or a factory.
-
-    Of a training checkpoint `key` lists that part, `everything` all of them. A header of more than
-    `max_header_bytes` is not read, nor, unless `follow`, a shard that is a symbolic link.
-
-    Raises:
-        ParamctlError: it cannot be opened or is malformed; the class says which.
-    """
-    checkpoint = open_checkpoint(path, ReadOptions(key, everything, max_header_bytes, follow))
-    return Model(*(getattr(checkpoint, field.name) for field in fields(checkpoint)))

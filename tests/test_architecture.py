@@ -46,6 +46,7 @@ FLOORS = [
     ["paramctl.check", "paramctl.probe"],
     ["paramctl.export", "paramctl.signatures", "paramctl.views"],
     ["paramctl.model"],
+    ["paramctl.opening"],
     ["paramctl.browse", "paramctl.report"],
     ["paramctl.cli"],
     ["paramctl.__main__"],
