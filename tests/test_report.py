@@ -302,7 +302,7 @@ def test_a_terminal_gets_no_page() -> None:
     ("option", "name", "code", "message"),
     [
         ("-o", "x.txt", 2, "{}: a page is HTML; name it .html"),
-        ("-o", "nowhere/x.html", 6, "{}: there is no such folder"),
+        ("-o", "nowhere/x.html", 6, "{}: there is no such folder; 'mkdir -p' makes one"),
         ("-o", "there.html", 2, "{}: the file is there already; --force replaces it"),
         ("--against", "nowhere.pt", 6, "{}: No such file or directory"),
         ("-q", "more.pt", 2, "one model at a time, not '{}' too; --against compares two"),
