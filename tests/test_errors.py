@@ -52,6 +52,15 @@ def test_where_no_model_is_named_the_closest_file_is_told_too(folder: Path) -> N
     )
 
 
+def test_the_closest_file_is_told_where_it_could_be_a_name_in_another_model(folder: Path) -> None:
+    piped = paramctl("ls", "mlpp.pt", stdin=Path(MLP).read_bytes(), cwd=folder)
+    named = paramctl("ls", "mlpp.pt", env={"PARAMCTL_MODEL": str(MLP)}, cwd=folder)
+    for run in (piped, named):
+        assert run.code == 6
+        assert run.err.startswith("paramctl: mlpp.pt: no such file; closest: mlp.pt; ")
+        assert run.err.endswith(": no parameter or layer 'mlpp.pt'; closest: 0, 2\n")
+
+
 def test_a_file_that_may_not_be_read_is_told_with_what_shows_who_may(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

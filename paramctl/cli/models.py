@@ -143,7 +143,8 @@ def _read_for(name: str, environment: Environment, options: ReadOptions) -> Chec
         with blaming(checkpoint.file):
             _look_up(checkpoint, name, options)
     except ParamctlError as error:
-        raise FileError("no such file", file=name, hint=error.render(str, "shell")) from error
+        hint = _add_near(name, error.render(str, "shell"))
+        raise FileError("no such file", file=name, hint=hint) from error
     return checkpoint
 
 
@@ -167,9 +168,14 @@ def _read_given(environment: Environment, first: str, options: ReadOptions) -> C
     if environment.model_variable:
         return open_checkpoint(environment.model_variable, options)
     what = f"no model: there is no file '{first}'" if first else "no model"
-    near = find_near(first) if first else ""
     ways = "name a file first, or '-', or pipe one in, or set $PARAMCTL_MODEL"
-    raise UsageError(what, hint=f"{near}; {ways}" if near else ways)
+    raise UsageError(what, hint=_add_near(first, ways) if first else ways)
+
+
+def _add_near(name: str, hint: str) -> str:
+    """Say the closest file first where a name may be that of one."""
+    near = find_near(name)
+    return f"{near}; {hint}" if near else hint
 
 
 def read_stdin(environment: Environment, options: ReadOptions) -> Checkpoint:
