@@ -16,8 +16,6 @@ from paramctl.runs import Place, find_place
 from paramctl.slices import Box, flatten, select
 from paramctl.widening import Array
 
-BLOCK_BYTES = 1 << 21  # that are best made together: threads wait for one another between them
-
 Row = list[tuple[Entry, Place | None]]
 """An entry, or several of one type that lie behind one another, and where."""
 
@@ -31,7 +29,6 @@ class Converted(Computed):
     def __init__(self, old: Entry, dtype: DType, starts: Sequence[int] = (0,)) -> None:
         self._old = flatten(dequantized(old))
         super().__init__(self._old._replace(dtype=dtype), (old,))
-        self.block = BLOCK_BYTES * 8 // dtype.bits
         self._place = find_place(self._old)
         self._conversion = Conversion(self._old.dtype, dtype)
         self._starts = np.array(starts)
