@@ -5,12 +5,10 @@ from functools import cache
 import numpy as np
 
 from paramctl.dtypes import DType
-from paramctl.narrowing import narrow, widen
+from paramctl.narrowing import FNUZ_NAN, narrow, widen
 from paramctl.widening import Array
 
 SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
-NEGATIVE_ZERO = -128  # of a float8 without one, where it is NaN
-NOWHERE = np.empty(0, "i8")
 SATURATING = "float8_e4m3fn"
 
 
@@ -34,7 +32,7 @@ class Conversion:
         They are infinite there, NaN, or the largest number there is.
         """
         if not self._may_overflow or not _reaches(converted, self.new):
-            return NOWHERE
+            return np.empty(0, "i8")
         values = widen(elements, self.old)
         too_large = np.isfinite(values) & (np.abs(values) > self._largest)
         if self.new.name != SATURATING:
@@ -75,12 +73,10 @@ def _code(dtype: DType) -> int:
 def _reaches(converted: Array, dtype: DType) -> bool:
     """Whether there is NaN, an infinity or the largest number of a type among its elements."""
     bits = _bits(converted)
-    signed = bits.view(f"<i{bits.itemsize}")
     if dtype.name.endswith("fnuz"):
-        return bool(signed.min(initial=0) == NEGATIVE_ZERO)
-    code = _code(dtype)
-    sign = 1 << dtype.bits - 1
-    return bool(signed.max(initial=0) >= code or bits.max(initial=0) >= (sign | code))
+        return bool((bits == FNUZ_NAN).any())
+    sizes = bits & ((1 << dtype.bits - 1) - 1)
+    return bool(sizes.max(initial=0) >= _code(dtype))
 
 
 def _bits(elements: Array) -> Array:

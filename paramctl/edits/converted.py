@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from paramctl.arrays import NUMBERS, elements, stored_type
+from paramctl.arrays import elements, stored_type
 from paramctl.checkpoint import Entry, Storage
 from paramctl.conversion import Conversion
 from paramctl.dtypes import DType
@@ -14,7 +14,6 @@ from paramctl.edits.computed import Computed
 from paramctl.quantized import dequantized
 from paramctl.runs import Place, find_place
 from paramctl.slices import Box, flatten, select
-from paramctl.widening import Array
 
 Row = list[tuple[Entry, Place | None]]
 """An entry, or several of one type that lie behind one another, and where."""
@@ -29,7 +28,6 @@ class Converted(Computed):
     def __init__(self, old: Entry, dtype: DType, starts: Sequence[int] = (0,)) -> None:
         self._old = flatten(dequantized(old))
         super().__init__(self._old._replace(dtype=dtype), (old,))
-        self._place = find_place(self._old)
         self._conversion = Conversion(self._old.dtype, dtype)
         self._starts = np.array(starts)
         self._overflows: dict[tuple[int, ...], Counter[int]] = {}  # a block -> start -> how many
@@ -37,31 +35,15 @@ class Converted(Computed):
     def compute(self, box: Box) -> bytes:
         """Return the elements of a box of the tensor."""
         converted, place = [], box[0].start
-        for block in self._blocks(box):
+        for block in elements(select(self._old, box)):
             converted.append(self._conversion.convert(block))
-            overflows = self._conversion.find_overflows(block, converted[-1])
+            overflows = place + self._conversion.find_overflows(block, converted[-1])
             if overflows.size:
-                owners = self._starts.searchsorted(place + overflows, "right") - 1
+                owners = self._starts.searchsorted(overflows, "right") - 1
                 corner = tuple(side.start for side in box)
                 self._overflows[place, *corner] = Counter(self._starts[owners].tolist())
             place += block.size
         return b"".join(part.data for part in converted)
-
-    def _blocks(self, box: Box) -> Iterator[Array]:
-        """Yield the old elements of a box of the tensor.
-
-        Those of one row are read with as few steps as can be: threads wait for one another's.
-        """
-        if not self._place or len(box) > 1:
-            yield from elements(select(self._old, box))
-            return
-        source, begin, _ = self._place
-        stored = stored_type(self._old)
-        little, size = stored.newbyteorder("<"), stored.itemsize
-        for start in range(box[0].start, box[0].stop, NUMBERS):
-            count = min(NUMBERS, box[0].stop - start)
-            data = source.read(begin + start * size, count * size)
-            yield np.frombuffer(data, stored).astype(little, copy=False)
 
     def count_overflows(self) -> dict[int, int]:
         """Return how many finite values read so far are too large for the type.
