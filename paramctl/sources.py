@@ -127,6 +127,10 @@ class FileSource(Source):
         self._lock = Lock()
         self._readers = 0
 
+    def __del__(self) -> None:
+        """Close the descriptor of a model that nobody has any more, or that was malformed."""
+        self.release()
+
     def release(self) -> None:
         """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
         with self._lock:

@@ -1,6 +1,8 @@
 """A model in Python: the same composition as the verbs in a shell."""
 
+import gc
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import paramctl
 from paramctl.arrays import read
-from paramctl.errors import UsageError
+from paramctl.errors import MalformedError, UsageError
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 SHARED = SAMPLES / "shared.safetensors"
@@ -40,6 +42,21 @@ def test_an_edit_changes_nothing_but_its_result() -> None:
     assert isinstance(changed, paramctl.Model)
     assert read(changed["0.bias"]).tolist() == [0] * 8
     assert read(model["0.bias"]).tolist() == before
+
+
+def test_a_model_that_nobody_has_any_more_keeps_no_file_open(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(SHARED.read_bytes()[:100])
+    gc.collect()  # what earlier tests left
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        model = paramctl.open(SHARED)
+        read(next(iter(model.values())))
+        del model
+        with pytest.raises(MalformedError, match="truncated"):
+            paramctl.open(broken)
+    gc.collect()  # pytest holds the errors in cycles
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_without_a_seed_values_are_fresh() -> None:
