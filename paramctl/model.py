@@ -65,15 +65,25 @@ class Model(Checkpoint):
         return changed
 
     @checked
-    def tie(self, *addresses: str, keep: str = "") -> Self:
+    def tie(self, *addresses: str, keep: str = "", equal: bool = False) -> Self:
         """Make layers or parameters one, with the values of the first, or of `keep`.
+
+        With `equal` those of all, or of what is named, that are equal byte for byte; their values
+        are read. What is one number throughout is tied only where it is named.
 
         Raises:
             UsageError: they differ in their parameters, shapes or dtypes.
         """
-        from paramctl.edits.tying import tie  # noqa: PLC0415 (rarely needed)
+        from paramctl.edits.tying import tie, tie_groups  # noqa: PLC0415 (rarely needed)
 
-        return tie(self, addresses, keep)
+        if not equal:
+            return tie(self, addresses, keep)
+        if keep:
+            raise UsageError("keep with equal", hint="equal values are the same whichever is kept")
+        from paramctl.edits.equality import find_equal  # noqa: PLC0415 (loads numpy)
+
+        found = find_equal(self, resolve_all(self.entries, addresses))
+        return tie_groups(self, found.to_tie(are_named=bool(addresses)))
 
     @checked
     def untie(self, *addresses: str) -> Self:

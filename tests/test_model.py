@@ -59,6 +59,17 @@ def test_a_model_that_nobody_has_any_more_keeps_no_file_open(tmp_path: Path) -> 
     assert len(os.listdir("/dev/fd")) == before
 
 
+def test_what_is_equal_is_tied_and_what_is_one_number_only_where_it_is_named() -> None:
+    model = paramctl.open(SHARED).untie()
+    assert not model.aliases
+    assert model.tie(equal=True).aliases == {"4.weight": "2.weight", "4.bias": "2.bias"}
+    zeros = model.set("2.bias = 0", "4.bias = 0")
+    assert zeros.tie(equal=True).aliases == {"4.weight": "2.weight"}
+    assert zeros.tie("2.bias", "4.bias", equal=True).aliases == {"4.bias": "2.bias"}
+    with pytest.raises(UsageError, match="keep with equal"):
+        model.tie(keep="4", equal=True)
+
+
 def test_without_a_seed_values_are_fresh() -> None:
     model = paramctl.open(SAMPLES / "mlp.pt")
     drawn = {tuple(read(model.init("normal")["2.weight"]).ravel().tolist()) for _ in range(3)}

@@ -88,7 +88,7 @@ def _tie_equal(
         raise UsageError("--keep with --equal", hint="equal values are the same whichever is kept")
     names = keep_types(checkpoint, resolve_all(checkpoint.entries, addresses), classes)
     found = find_equal(checkpoint, names)
-    groups = found.groups + (found.constant if addresses else [])
+    groups = found.to_tie(are_named=bool(addresses))
     if found.constant and not addresses:
         constants = sum(map(len, found.constant))
         environment.note(

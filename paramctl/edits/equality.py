@@ -23,6 +23,10 @@ class Equals(NamedTuple):
     groups: list[list[str]]
     constant: list[list[str]]
 
+    def to_tie(self, *, are_named: bool) -> list[list[str]]:
+        """Return the groups to tie: those of one number too where the user named parameters."""
+        return self.groups + (self.constant if are_named else [])
+
 
 def find_equal(checkpoint: Checkpoint, names: Collection[str]) -> Equals:
     """Find the parameters among `names` that are equal though they are not tied yet.
