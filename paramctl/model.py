@@ -16,7 +16,7 @@ from paramctl.init.seeds import check_seed, fresh_seed
 from paramctl.signatures import checked
 
 if TYPE_CHECKING:
-    from paramctl.check.findings import Finding
+    from paramctl.check.findings import Checked
     from paramctl.diff.comparison import Comparison
     from paramctl.stats.measured import Measured
 
@@ -206,24 +206,27 @@ class Model(Checkpoint):
 
     @checked
     def check(
-        self, *addresses: str, only: str = "", against: str | os.PathLike[str] = ""
-    ) -> "tuple[Finding, ...]":
-        """Return what may be wrong with the model, or with the layers and parameters named.
+        self, *addresses: str, only: str = "", against: Checkpoint | None = None
+    ) -> "Checked":
+        """Find what may be wrong with the model, or with the layers and parameters named.
 
         `only` names kinds, `nan,inf`, or how bad they are, `error`; `against` is another model, a
-        spec, a factory or a config that it is to be like.
+        spec, a factory or a config that the whole model is to be like.
 
         Raises:
-            ParamctlError: values cannot be read, or the other model cannot; the class says why.
+            UsageError: there is no such kind, or an address names nothing.
+            ParamctlError: values cannot be read; the class says why.
         """
         from paramctl.check.checking import check  # noqa: PLC0415 (loads numpy)
         from paramctl.check.declarations import compare_with  # noqa: PLC0415 (rarely needed)
         from paramctl.check.kinds import choose_kinds  # noqa: PLC0415 (the same)
         from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
 
+        if against is not None and addresses:
+            raise UsageError("against compares whole models", hint="leave the addresses out")
         names = resolve_all(self.entries, addresses)
-        declared = compare_with(self, os.fspath(against)) if against else None
-        return check(self, names, choose_kinds(only), declared, no_progress).findings
+        declared = None if against is None else compare_with(self, against)
+        return check(self, names, choose_kinds(only), declared, no_progress)
 
     @checked
     def stats(

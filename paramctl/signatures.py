@@ -75,7 +75,7 @@ def _advise(method: str, parameter: inspect.Parameter, value: object) -> str:
     is_each = parameter.kind is parameter.VAR_POSITIONAL
     if is_each and isinstance(value, list | tuple | set):
         return f"{method}(*{parameter.name}) gives each by itself"
-    if parameter.annotation is Checkpoint:
+    if Checkpoint in (parameter.annotation, *get_args(parameter.annotation)):
         path = os.fspath(value) if isinstance(value, str | os.PathLike) else "FILE"
         return f"paramctl.open({path!r}) makes one"
     if isinstance(value, str) and _fits([value], parameter.annotation):

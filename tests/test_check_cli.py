@@ -16,6 +16,9 @@ from test_huggingface import GPT2, TIED, built
 from torch import Tensor
 
 import paramctl as library
+from paramctl.check.declarations import open_declared
+from paramctl.check.findings import Finding
+from paramctl.check.kinds import Kind
 from paramctl.errors import UsageError
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
@@ -231,8 +234,8 @@ def test_a_shard_that_is_not_there_is_missing(forks: Forks, tmp_path: Path) -> N
     assert first[:3] == ["missing", "b.weight", "error"]
     assert "2.safetensors" in first[3]
     save_file({"a": torch.ones(2), "b.weight": torch.eye(2)}, tmp_path / "whole")
-    found = library.open(path).check(against=str(tmp_path / "whole"))
-    assert [finding.name for finding in found] == ["b.weight"]
+    found = library.open(path).check(against=library.open(tmp_path / "whole"))
+    assert [finding.name for finding in found.findings] == ["b.weight"]
 
 
 def test_a_model_in_a_pipe_is_checked(tmp_path: Path) -> None:
@@ -294,18 +297,22 @@ def test_names_shapes_and_types_are_held_against_another_model(
     assert run.code == bool(expected)
 
 
+def found_against(model: library.Model, path: Path) -> tuple[Finding, ...]:
+    return model.check(against=open_declared(str(path))).findings
+
+
 def test_a_config_or_its_folder_is_compared_as_transformers_loads(tmp_path: Path) -> None:
     built(TIED, tmp_path).save_pretrained(tmp_path)
     model = library.open(tmp_path)
     config = tmp_path / "config.json"
     for against in (config, tmp_path):
-        assert model.check(against=str(against)) == ()
+        assert not found_against(model, against)
     short = {n: t for n, t in model.entries.items() if n != "model.norm.weight"}
     model.entries = short
-    (finding,) = model.check(against=str(tmp_path))
+    (finding,) = found_against(model, tmp_path)
     assert (finding.kind.value, finding.name) == ("missing", "model.norm.weight")
     config.write_text(json.dumps(GPT2))
-    assert {f.kind.value for f in model.check(against=str(config))} == {"missing", "unexpected"}
+    assert {f.kind.value for f in found_against(model, config)} == {"missing", "unexpected"}
 
 
 def test_a_tied_name_is_not_missing(torch_forks: Forks, tmp_path: Path) -> None:
@@ -332,7 +339,7 @@ def test_torch_loads_what_is_no_finding_and_refuses_what_is(tmp_path: Path) -> N
     for lacking in whole:
         state = {name: tensor for name, tensor in whole.items() if name != lacking}
         save_file(state, tmp_path / "model")
-        found = library.open(tmp_path / "model").check(against=str(tmp_path / "spec.yaml"))
+        found = library.open(tmp_path / "model").check(against=planned).findings
         try:
             module.load_state_dict(state)
         except RuntimeError:
@@ -343,9 +350,29 @@ def test_torch_loads_what_is_no_finding_and_refuses_what_is(tmp_path: Path) -> N
 
 def test_in_python_it_returns_the_findings(tmp_path: Path) -> None:
     model = library.open(ill(tmp_path))
-    assert [f.kind.value for f in model.check(only="error")] == ["nan"]
-    assert [f.name for f in model.check("0", only="denormal")] == ["0.weight"]
-    assert [f.name for f in model.check("*.weight", only="duplicate")] == ["copy.weight"]
-    assert model.tie("0.weight", "copy.weight").check("*.weight", only="duplicate") == ()
+    assert [f.kind.value for f in model.check(only="error").findings] == ["nan"]
+    assert [f.name for f in model.check("0", only="denormal").findings] == ["0.weight"]
+    (found,) = model.check("*.weight", only="duplicate").findings
+    assert found.name == "copy.weight"
+    tied = model.tie("0.weight", "copy.weight")
+    assert not tied.check("*.weight", only="duplicate").findings
     with pytest.raises(UsageError):
         model.check(only="x")
+    with pytest.raises(UsageError, match="leave the addresses out"):
+        model.check("0", against=model)
+
+
+def test_in_python_it_returns_what_could_not_be_checked_too() -> None:
+    planned = library.open(SAMPLES / "mlp.yaml").check()
+    assert planned.unchecked == dict.fromkeys(library.open(SAMPLES / "mlp.yaml"), "planned")
+    assert (planned.findings, planned.tensors, planned.nbytes) == ((), 0, 0)
+    whole = library.open(SAMPLES / "mlp.pt").check()
+    assert (whole.unchecked, whole.tensors, whole.nbytes) == ({}, 4, 196)
+
+
+def test_what_to_do_is_told_in_the_words_of_a_shell_or_of_python(tmp_path: Path) -> None:
+    findings = library.open(ill(tmp_path)).check().findings
+    told = {each.kind.value: each.kind.advise() for each in findings}
+    assert told["nan"] == "'set()' changes values, 'init()' draws them"
+    assert told["duplicate"] == "'tie(equal=True)' stores them once"
+    assert not [each for each in Kind if "paramctl" in each.advise() or "--" in each.advise()]

@@ -50,7 +50,9 @@ def test_quantized_weights_are_checked_as_weights(tmp_path: Path) -> None:
             },
         )
     )
-    assert [(each.kind, each.name, each.affected, each.first) for each in model.check()] == [
+    assert [
+        (each.kind, each.name, each.affected, each.first) for each in model.check().findings
+    ] == [
         ("nan", "blk.1.ffn_up.weight", 32, (1, 0)),
         ("dead-rows", "blk.0.ffn_up.weight", 1, (2,)),
         ("duplicate", "blk.0.ffn_up.weight", None, None),

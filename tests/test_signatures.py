@@ -50,6 +50,7 @@ METHODS = [each for name, each in vars(paramctl.Model).items() if name[0] != "_"
         ("with_metadata", [{"step": 1}], {}, "texts as Mapping[str, str], not {'step': 1}"),
         ("cast", [torch.bfloat16], {}, "cast() takes dtype as str, not a dtype"),
         ("check", [], {"only": ["nan"]}, "check() takes only as str, not ['nan']"),
+        ("check", [], {"against": "x.yaml"}, "; paramctl.open('x.yaml') makes one"),
         ("stats", [], {"quantiles": 0.5}, "stats() takes quantiles as Collection[float], not 0.5"),
         ("stats", [], {"quantiles": ["0.5"]}, "quantiles as Collection[float], not ['0.5']"),
         ("save", [5], {}, "save() takes path as str | PathLike[str], not 5"),
@@ -100,7 +101,7 @@ def test_what_fits_in_other_words_is_taken(tmp_path: Path) -> None:
     assert model.stats(quantiles=np.linspace(0, 1, 3))[0].quantiles
     for shape in ([9], (9,), torch.Size([9])):
         assert read(model.resize("0.bias", shape=shape, scheme="zeros")["0.bias"]).shape == (9,)
-    assert not model.check(against=Path(MLP))
+    assert not model.check(against=paramctl.open(SAMPLES / "mlp.yaml")).findings
     drawn = model.init("normal", seed=np.int64(3))  # type: ignore[arg-type]
     assert read(drawn["2.bias"]) == read(model.init("normal", seed=3)["2.bias"])
     model.resize("0.bias", shape=tuple(np.array([9])), scheme="zeros").save(tmp_path / "x.pt")

@@ -14,18 +14,25 @@ if TYPE_CHECKING:
     from paramctl.models.declared import Declared
 
 
-def compare_with(held: Checkpoint, against: str) -> "Declared":
-    """Compare a model with another: a spec, a factory, a config, a file, a folder's config.
+def open_declared(path: str) -> Checkpoint:
+    """Open what a model is to be like: a spec, a factory, a config, a file, a folder's config.
 
     Raises:
-        ParamctlError: the other cannot be opened; the class says why.
-        UsageError: it is the config of quantized weights.
+        ParamctlError: it cannot be opened; the class says why.
+    """
+    config = os.path.join(path, CONFIG)
+    return open_checkpoint(config if os.path.isfile(config) else path)
+
+
+def compare_with(held: Checkpoint, declared: Checkpoint) -> "Declared":
+    """Compare a model with one that says what it is to be like.
+
+    Raises:
+        UsageError: that is the config of quantized weights.
     """
     from paramctl.models.declared import compare, compare_names  # noqa: PLC0415 (loads torch)
     from paramctl.models.huggingface import FORMAT  # noqa: PLC0415 (the same)
 
-    config = os.path.join(against, CONFIG)
-    declared = open_checkpoint(config if os.path.isfile(config) else against)
     return (compare if declared.format == FORMAT else compare_names)(held, declared)
 
 

@@ -1,6 +1,7 @@
 """What was found in a model."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from paramctl.check.kinds import Kind
@@ -21,7 +22,8 @@ class Finding(NamedTuple):
     first: tuple[int, ...] | None = None
 
 
-class Checked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Checked:
     """What a check came to.
 
     Attributes:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from paramctl.doors import Door, Spelling, Words, spell, verb
 from paramctl.errors import UsageError, find_closest
 
 SEPARATOR = ","
@@ -37,32 +38,32 @@ class Kind(StrEnum):
         """How bad it is."""
         return _FACTS[self].severity
 
-    @property
-    def hint(self) -> str:
-        """What to do about it, "" where that depends."""
-        return _FACTS[self].hint
+    def advise(self, door: Door = "python") -> str:
+        """Return what to do about it, in the words of a door, "" where that depends."""
+        return spell(_FACTS[self].hint, door)
 
 
 class _Facts(NamedTuple):
     severity: Severity
-    hint: str = ""
+    hint: Words = ""
 
 
+_ANEW = ("'", verb("set"), "' changes values, '", verb("init"), "' draws them")
+_UNTRAINED = ("'", verb("init"), "' draws values for what was never trained")
+_ONCE = ("'", Spelling("paramctl tie --equal", "tie(equal=True)"), "' stores them once")
 _FACTS = {
-    Kind.NAN: _Facts(Severity.ERROR, "'paramctl set' changes values, 'paramctl init' draws them"),
-    Kind.INF: _Facts(Severity.ERROR, "'paramctl set' changes values, 'paramctl init' draws them"),
+    Kind.NAN: _Facts(Severity.ERROR, _ANEW),
+    Kind.INF: _Facts(Severity.ERROR, _ANEW),
     Kind.MISSING: _Facts(Severity.ERROR),
     Kind.UNEXPECTED: _Facts(Severity.ERROR),
     Kind.SHAPE: _Facts(Severity.ERROR),
-    Kind.ZEROS: _Facts(Severity.WARNING, "'paramctl init' draws values for what was never trained"),
-    Kind.CONSTANT: _Facts(
-        Severity.WARNING, "'paramctl init' draws values for what was never trained"
-    ),
+    Kind.ZEROS: _Facts(Severity.WARNING, _UNTRAINED),
+    Kind.CONSTANT: _Facts(Severity.WARNING, _UNTRAINED),
     Kind.DEAD_ROWS: _Facts(
         Severity.WARNING, "pruned, or dead: the input has no part in what they put out"
     ),
     Kind.DTYPE: _Facts(Severity.WARNING),
-    Kind.DUPLICATE: _Facts(Severity.NOTE, "'paramctl tie --equal' stores them once"),
+    Kind.DUPLICATE: _Facts(Severity.NOTE, _ONCE),
     Kind.DENORMAL: _Facts(Severity.NOTE, "they have lost digits, and are slow on many processors"),
     Kind.BEYOND_FP16: _Facts(
         Severity.NOTE, "float16 would make them infinite; bfloat16 holds them"

@@ -87,7 +87,7 @@ def run(
 ) -> None:
     """Find NaN, infinities, dead rows, duplicates and more; exit 1 where there is anything."""
     from paramctl.check.checking import check  # noqa: PLC0415 (loads numpy)
-    from paramctl.check.declarations import compare_with  # noqa: PLC0415 (only here)
+    from paramctl.check.declarations import compare_with, open_declared  # noqa: PLC0415 (only here)
     from paramctl.check.kinds import choose_kinds  # noqa: PLC0415 (only here)
 
     kinds = choose_kinds(only)
@@ -97,7 +97,7 @@ def run(
     with blaming(checkpoint.file):
         names = resolve_all(checkpoint.entries, addresses)
         names = keep_types(checkpoint, names, filtering.classes)
-        declared = compare_with(checkpoint, against) if against else None
+        declared = compare_with(checkpoint, open_declared(against)) if against else None
         with show_progress(environment) as progress:
             checked = check(checkpoint, names, kinds, declared, progress)
     form = form or (CheckFormat.LINES if environment.out_is_terminal else CheckFormat.TSV)

@@ -87,7 +87,9 @@ def found_facts(checked: Checked, places: Places) -> dict[str, Any]:
     return {
         "summary": checks.summary_line(checked),
         "unchecked": list(checks.unchecked_lines(checked)),
-        "hints": {kind: kind.hint for kind in dict.fromkeys(f.kind for f in checked.findings)},
+        "hints": {
+            kind: kind.advise("shell") for kind in dict.fromkeys(f.kind for f in checked.findings)
+        },
         "listed": [
             {
                 "severity": finding.kind.severity,

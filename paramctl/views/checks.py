@@ -59,9 +59,9 @@ def summary_line(checked: Checked) -> str:
 def hint_lines(findings: Iterable[Finding]) -> Iterator[str]:
     """Yield what to do about the kinds that were found, each thing once."""
     kinds = dict.fromkeys(finding.kind for finding in findings)
-    hints = dict.fromkeys(kind.hint for kind in kinds if kind.hint)
-    for hint in hints:
-        yield f"{', '.join(kind for kind in kinds if kind.hint == hint)}: {hint}"
+    hints = {kind: hint for kind in kinds if (hint := kind.advise("shell"))}
+    for hint in dict.fromkeys(hints.values()):
+        yield f"{', '.join(kind for kind in hints if hints[kind] == hint)}: {hint}"
 
 
 def unchecked_lines(checked: Checked) -> Iterator[str]:
@@ -89,5 +89,5 @@ def _facts(finding: Finding) -> dict[str, Any]:
         "count": finding.affected,
         "total": finding.total,
         "first": None if finding.first is None else list(finding.first),
-        "hint": finding.kind.hint or None,
+        "hint": finding.kind.advise("shell") or None,
     }
