@@ -19,6 +19,9 @@ class DType(NamedTuple):
     ggml: int | None = None
     block: int = 1
 
+    def __str__(self) -> str:
+        return self.name
+
     def nbytes(self, count: int) -> int:
         """The bytes that `count` elements take, packed."""
         return (-(-count // self.block) * self.bits + 7) // 8

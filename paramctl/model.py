@@ -194,8 +194,10 @@ class Model(Checkpoint):
         return with_metadata(self, texts, deleted)
 
     @checked
-    def cast(self, dtype: str, *, keep: str | Collection[str] = ()) -> Self:
-        """Round what is floating-point to another type, `bf16`, but for the addresses to keep.
+    def cast(self, dtype: object, *, keep: str | Collection[str] = ()) -> Self:
+        """Round what is floating-point to another type, but for the addresses to keep.
+
+        It is named, `bf16`, or given as torch, numpy and entries have it, `torch.bfloat16`.
 
         Raises:
             UsageError: there is no such type, or an address names nothing.

@@ -48,7 +48,8 @@ METHODS = [each for name, each in vars(paramctl.Model).items() if name[0] != "_"
         ("init", ["zeros"], {"seed": 1.5}, "init() takes seed as int | None, not 1.5"),
         ("resize", ["2"], {"shape": 9}, "resize() takes shape as Sequence[int], not 9"),
         ("with_metadata", [{"step": 1}], {}, "texts as Mapping[str, str], not {'step': 1}"),
-        ("cast", [torch.bfloat16], {}, "cast() takes dtype as str, not a dtype"),
+        ("cast", [torch.int8], {}, "'int8' is no type to cast to; one of "),
+        ("cast", [float], {}, "'float' is no type to cast to; one of "),
         ("check", [], {"only": ["nan"]}, "check() takes only as str, not ['nan']"),
         ("check", [], {"against": "x.yaml"}, "; paramctl.open('x.yaml') makes one"),
         ("stats", [], {"quantiles": 0.5}, "stats() takes quantiles as Collection[float], not 0.5"),
@@ -102,6 +103,9 @@ def test_what_fits_in_other_words_is_taken(tmp_path: Path) -> None:
     for shape in ([9], (9,), torch.Size([9])):
         assert read(model.resize("0.bias", shape=shape, scheme="zeros")["0.bias"]).shape == (9,)
     assert not model.check(against=paramctl.open(SAMPLES / "mlp.yaml")).findings
+    entry = paramctl.open(SAMPLES / "mlp.yaml").cast("fp16")["2.bias"]
+    for dtype in (torch.float16, np.float16, np.dtype("float16"), entry.dtype, "F16", "float16"):
+        assert model.cast(dtype)["2.bias"].dtype is entry.dtype
     drawn = model.init("normal", seed=np.int64(3))  # type: ignore[arg-type]
     assert read(drawn["2.bias"]) == read(model.init("normal", seed=3)["2.bias"])
     model.resize("0.bias", shape=tuple(np.array([9])), scheme="zeros").save(tmp_path / "x.pt")

@@ -17,17 +17,20 @@ from paramctl.slices import check_expansion
 SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}
 
 
-def parse_dtype(text: str) -> DType:
-    """Return the type that `bfloat16`, `bf16` or safetensors' `BF16` stands for.
+def parse_dtype(dtype: object) -> DType:
+    """Return the type that a name, `bfloat16`, `bf16` or safetensors' `BF16`, stands for.
+
+    Or what is called so: `torch.bfloat16`, `numpy.float16`, the dtype of an array or of an entry.
 
     Raises:
         UsageError: it is no type of floating-point numbers.
     """
-    dtype = BY_NAME.get(SHORT.get(text, text)) or BY_SAFETENSORS.get(text.upper())
-    if dtype is None or dtype.name not in FLOATING:
+    text = getattr(dtype, "__name__", str(dtype)).removeprefix("torch.")
+    found = BY_NAME.get(SHORT.get(text, text)) or BY_SAFETENSORS.get(text.upper())
+    if found is None or found.name not in FLOATING:
         known = ", ".join(name for name in BY_NAME if name in FLOATING)
         raise UsageError(f"'{text}' is no type to cast to", hint=f"one of {known}")
-    return dtype
+    return found
 
 
 def cast(checkpoint: AnyCheckpoint, dtype: DType, keep: Collection[str] = ()) -> AnyCheckpoint:
