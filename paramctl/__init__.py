@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paramctl.checkpoint import Checkpoint
+    from paramctl.errors import ParamctlError
     from paramctl.model import Model
     from paramctl.opening import open  # noqa: A004 (paramctl.open is the door)
 
-__all__ = ["Checkpoint", "Model", "open"]
+__all__ = ["Checkpoint", "Model", "ParamctlError", "open"]
 __version__ = "0.1.0"
 _HOMES = {
     "Checkpoint": "paramctl.checkpoint",
     "Model": "paramctl.model",
+    "ParamctlError": "paramctl.errors",
     "open": "paramctl.opening",
 }
 """Where what is exported is."""

@@ -7,10 +7,11 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
-from paramctl.addresses import resolve_all
+from paramctl.addresses import resolve, resolve_all
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.origins import Prefer
 from paramctl.errors import UsageError
+from paramctl.groups import Groups
 from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
 from paramctl.signatures import checked
@@ -19,10 +20,30 @@ if TYPE_CHECKING:
     from paramctl.check.findings import Checked
     from paramctl.diff.comparison import Comparison
     from paramctl.stats.measured import Measured
+    from paramctl.widening import Array
 
 
 class Model(Checkpoint):
     """A checkpoint that can be changed: every method returns another, and computes nothing yet."""
+
+    @checked
+    def read(self, address: str) -> "Array":
+        """Return the values of a parameter, or of a slice of it alone: `2.weight[0,:5]`.
+
+        Of types that numpy lacks they are float32 or complex64, exactly; quantized ones are
+        dequantized. The array cannot be written to: `set` changes values.
+
+        Raises:
+            UsageError: the address names nothing, or several, or what has no values as an array.
+            ParamctlError: the values cannot be read; the class says why.
+        """
+        from paramctl.arrays import read  # noqa: PLC0415 (loads numpy)
+        from paramctl.views.shown import Shown  # noqa: PLC0415 (the same)
+
+        found = resolve(self.entries, address)
+        if len(found) > 1:
+            raise UsageError(f"'{address}' is {len(found)} parameters", hint="name one")
+        return read(Shown.of(self, found[0], Groups(self.aliases)).array())
 
     @checked
     def init(
@@ -246,6 +267,8 @@ class Model(Checkpoint):
         from paramctl.stats.measured import measure, sum_layers  # noqa: PLC0415 (loads numpy)
         from paramctl.writer.progress import no_progress  # noqa: PLC0415 (rarely needed)
 
+        if depth is not None and depth < 1:
+            raise UsageError(f"depth is {depth}", hint="1 is that of the layers at the top")
         if not all(0 <= fraction <= 1 for fraction in quantiles):
             raise UsageError(f"{list(quantiles)} are no quantiles", hint="numbers from 0 to 1")
         measured = measure(self, resolve_all(self.entries, addresses), [*quantiles], no_progress)

@@ -268,7 +268,7 @@ def test_odd_tensors_are_shown() -> None:
 def test_a_model_without_values_says_so() -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await find(pilot, "2.bias")
-        assert panel(pilot).count("it has no values yet, paramctl init gives it some") == 1
+        assert panel(pilot).count("it has no values yet, init gives it some") == 1
         assert "class Linear" in panel(pilot)
 
     browse(steps, open_checkpoint(SAMPLES / "mlp.yaml"), size=WIDE)

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from program import paramctl as run_paramctl
@@ -13,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 import paramctl
 from paramctl.arrays import read
-from paramctl.errors import MalformedError, UsageError
+from paramctl.errors import MalformedError, ParamctlError, UsageError
+from paramctl.stats.moments import Moments
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 SHARED = SAMPLES / "shared.safetensors"
@@ -33,6 +35,45 @@ def test_a_chain_of_methods_writes_what_a_pipeline_of_verbs_writes(tmp_path: Pat
     model.set("0.bias = 1", "2.weight *= 2").save(tmp_path / "python.safetensors")
     written = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("shell", "python")]
     assert written[0] == written[1]
+
+
+def test_values_are_read_by_their_address() -> None:
+    model = paramctl.open(SAMPLES / "rgnet.pt")
+    state = torch.load(SAMPLES / "rgnet.pt")
+    whole, part = model.read("1.weight"), model.read("[0][1][0].weight[2:4, -1]")
+    assert np.array_equal(whole, state["1.weight"].numpy())
+    assert np.array_equal(part, state["0.block 1.0.weight"][2:4, -1].numpy())
+    assert not whole.flags.writeable
+    with pytest.raises(UsageError, match="'1' is 2 parameters; name one"):
+        model.read("1")
+    with pytest.raises(UsageError, match=r"closest: 1\.weight"):
+        model.read("1.wieght")
+    with pytest.raises(UsageError, match="no values yet, init gives it some"):
+        paramctl.open(SAMPLES / "mlp.yaml").read("0.bias")
+
+
+def test_a_slice_is_read_of_what_no_array_holds(tmp_path: Path) -> None:
+    path = tmp_path / "large.safetensors"
+    head = json.dumps({"w": {"dtype": "BF16", "shape": [4, 1 << 30], "data_offsets": [0, 1 << 33]}})
+    path.write_bytes(len(head).to_bytes(8, "little") + head.encode())
+    with path.open("r+b") as stream:
+        stream.seek(8 + len(head) + 2 * ((1 << 30) + 3))
+        stream.write(b"\x80\x3f")  # 1.0
+        stream.truncate(8 + len(head) + (1 << 33))
+    model = paramctl.open(path)
+    with pytest.raises(ParamctlError, match="name a slice of it"):
+        model.read("w")
+    assert model.read("w[1, 2:5]").tolist() == [0, 1, 0]
+
+
+def test_what_was_found_prints_its_numbers() -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt").set("2.weight = 3", "2.weight[0, 0] /= 0")
+    (each,) = model.stats("2.weight")
+    told = "8 values, mean 3, std 0, low 3, high 3, infinities 1"
+    assert repr(each.moments) == f"<Moments of {told}>"
+    (parameter,) = model.diff(model.set("2.weight[0, 1] = 5"), "2.weight").parameters
+    assert repr(parameter.outcome.difference) == "<Difference: 7 of 8 equal, largest 2>"
+    assert repr(Moments(0)) == "<Moments of 0 values>"
 
 
 def test_an_edit_changes_nothing_but_its_result() -> None:
@@ -106,6 +147,8 @@ def test_stats_in_python_are_those_of_the_verb() -> None:
     assert [layer.name for layer in model.stats(depth=1)] == ["0", "2"]
     with pytest.raises(UsageError, match=r"\[1\.5\] are no quantiles"):
         model.stats(quantiles=[1.5])
+    with pytest.raises(UsageError, match="depth is 0"):
+        model.stats(depth=0)
 
 
 def test_a_comparison_in_python_is_that_of_the_verb(tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_what_has_no_values_is_not_written(
 
 def test_values_that_are_not_there_cannot_be_shown(forks: Forks) -> None:
     run = forks.run("show", SAMPLES / "mlp.yaml", "0.weight[0]")
-    assert "it has no values yet, paramctl init gives it some" in run.out + run.err
+    assert "it has no values yet, init gives it some" in run.out + run.err
 
 
 def test_a_listing_of_70_billion_parameters_takes_no_memory_for_them() -> None:

@@ -44,6 +44,9 @@ class Difference:
         self.place: int | None = None
         self._squares_a = self._squares_b = self._products = self._squares = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Difference: {self.equal:,} of {self.count:,} equal, largest {self.largest:.4g}>"
+
     @property
     def is_equal(self) -> bool:
         """Whether all of them are equal within the tolerance."""

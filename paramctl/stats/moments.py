@@ -28,6 +28,13 @@ class Moments:
         self.low: float | None = None
         self.high: float | None = None
 
+    def __repr__(self) -> str:
+        numbers = {"mean": self.mean, "std": self._std, "low": self.low, "high": self.high}
+        counts = {"zeros": self.zeros, "nans": self.nans, "infinities": self.infinities}
+        told = [f"{name} {value:.4g}" for name, value in numbers.items() if self.count]
+        told += [f"{name} {count:,}" for name, count in counts.items() if count]
+        return f"<{', '.join([f'Moments of {self.numel:,} values', *told])}>"
+
     @property
     def numel(self) -> int:
         """All values, finite or not."""

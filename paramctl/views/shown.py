@@ -5,6 +5,7 @@ from typing import NamedTuple
 from paramctl import arrays
 from paramctl.addresses import Match
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.doors import Spelling
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import LimitError, MalformedError, UsageError
 from paramctl.groups import Groups
@@ -22,7 +23,7 @@ PARTS = {  # what torch calls the parts of a layout
 }
 INTEGERS = {"qint8": "int8", "quint8": "uint8", "qint32": "int32"}  # what they are stored as
 LACKS = {
-    PLANNED: "it has no values yet, paramctl init gives it some",
+    PLANNED: "it has no values yet, init gives it some",
     "meta": "only its shape and its type are stored",
     "uninitialized": "its shape is not known yet",
 }
@@ -84,7 +85,9 @@ class Shown(NamedTuple):
         if self.parts:
             raise UsageError(
                 f"'{self.entry.name}' is {self.entry.layout}: it is no single array",
-                hint="--format json shows its parts",
+                hint=Spelling(
+                    "--format json shows its parts", "arrays.read() reads the parts of its entry"
+                ),
             )
         return self.part
 
