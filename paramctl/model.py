@@ -48,25 +48,35 @@ class Model(Checkpoint):
     @checked
     def init(
         self,
-        scheme: str,
+        scheme: str = "",
         *addresses: str,
         seed: int | None = None,
         bias: str = "",
         norm: str = "",
+        recipe: str | os.PathLike[str] = "",
         device: str = "cpu",
     ) -> Self:
         """Fill the weights of a model, or of the layers and parameters named, by a scheme.
 
-        Without a seed a fresh one is taken; it is in the metadata, under `paramctl.init`.
+        A recipe, `gpt2` or a YAML file, has rules that come before the scheme. What has no values
+        yet, and no rule, gets PyTorch's own. Without a seed a fresh one is taken; it is in the
+        metadata, under `paramctl.init`.
 
         Raises:
-            UsageError: the scheme does not parse, or cannot fill a parameter that is named; or
-                there is no such device or seed.
+            UsageError: the scheme or the recipe does not parse, or cannot fill a parameter that is
+                named; or there is no such device or seed; or a spec's layers do not fit.
         """
         from paramctl.edits.initialization import initialize, plan  # noqa: PLC0415 (loads numpy)
-        from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)
+        from paramctl.edits.recipes import load_recipe  # noqa: PLC0415 (rarely needed)
+        from paramctl.edits.rules import rules_of_rest, rules_of_scheme  # noqa: PLC0415 (the same)
 
-        planned = plan(self, rules_of_scheme(scheme, addresses, bias=bias, norm=norm))
+        if not scheme and (addresses or bias or norm or not (recipe or self.is_planned)):
+            raise UsageError("no scheme", hint="such as 'xavier', or recipe='gpt2'")
+        _check_spec(self)
+        rules = load_recipe(os.fspath(recipe), self) if recipe else []
+        if scheme:
+            rules += rules_of_scheme(scheme, addresses, bias=bias, norm=norm)
+        planned = plan(self, rules + rules_of_rest(self))
         number = fresh_seed() if seed is None else check_seed(seed)
         return initialize(self, planned, number, choose_device(device))
 
@@ -175,14 +185,14 @@ class Model(Checkpoint):
         With a scheme the rest is initialized by that; what has no values then is, as PyTorch would.
 
         Raises:
-            UsageError: nothing fits, or the scheme does not parse.
+            UsageError: nothing fits, or the scheme does not parse, or a spec's layers do not fit.
         """
         from paramctl.edits.fits import find_fits  # noqa: PLC0415 (loads numpy)
         from paramctl.edits.grafting import graft, plan_rest  # noqa: PLC0415 (the same)
-        from paramctl.edits.rules import rules_of_scheme  # noqa: PLC0415 (the same)
+        from paramctl.edits.rules import rules_of_rest, rules_of_scheme  # noqa: PLC0415 (the same)
 
-        schemes = [each for each in (scheme, "default" if self.is_planned else "") if each]
-        rules = [rule for each in schemes for rule in rules_of_scheme(each, [])]
+        _check_spec(self)
+        rules = (rules_of_scheme(scheme, []) if scheme else []) + rules_of_rest(self)
         fits = find_fits(source, self)
         number = fresh_seed() if seed is None else check_seed(seed)
         return graft(self, fits, plan_rest(self, fits, rules), number)
@@ -331,3 +341,11 @@ class Model(Checkpoint):
         size = None if max_shard_size is None else parse_size(str(max_shard_size))
         written = choose_format(path, is_sharded=size is not None)
         save(self, path, WriteOptions(ties, size, force, written))
+
+
+def _check_spec(model: Model) -> None:
+    """Make sure that the layers of what has no values yet fit each other, before it gets some."""
+    if model.is_planned:
+        from paramctl.models.flow import check_spec  # noqa: PLC0415 (loads torch)
+
+        check_spec(model)

@@ -3,7 +3,9 @@
 import gc
 import json
 import os
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +76,41 @@ def test_what_was_found_prints_its_numbers() -> None:
     (parameter,) = model.diff(model.set("2.weight[0, 1] = 5"), "2.weight").parameters
     assert repr(parameter.outcome.difference) == "<Difference: 7 of 8 equal, largest 2>"
     assert repr(Moments(0)) == "<Moments of 0 values>"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "scheme", "arguments"),
+    [
+        ("gpt2", ["--recipe", "gpt2"], "", {"recipe": "gpt2"}),
+        ("gpt2", ["--recipe", "gpt2", "-s", "ones"], "ones", {"recipe": "gpt2"}),
+        ("gpt.yaml", [], "", {}),
+        ("gpt.yaml", ["-s", "xavier", "--norm", "zeros"], "xavier", {"norm": "zeros"}),
+    ],
+)
+def test_a_model_is_filled_as_by_the_verb(
+    name: str, options: list[str], scheme: str, arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    output = tmp_path / "shell"
+    run = run_paramctl("init", SAMPLES / name, *options, "--seed", "3", "-o", output)
+    assert run.code == 0, run.err
+    model = paramctl.open(SAMPLES / name).init(scheme, seed=3, **arguments)
+    model.save(tmp_path / "python")
+    assert output.read_bytes() == (tmp_path / "python").read_bytes()
+
+
+def test_what_init_needs_is_told(tmp_path: Path) -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt")
+    for call in (model.init, partial(model.init, bias="ones", recipe="gpt2")):
+        with pytest.raises(UsageError, match="no scheme; such as 'xavier', or recipe='gpt2'"):
+            call()
+    with pytest.raises(UsageError, match=r"^no recipe 'gtp2'; closest: gpt2"):
+        model.init(recipe="gtp2")
+    (tmp_path / "x.yaml").write_text("layers: [{Linear: [4, 8]}, {Linear: [9, 1]}]")
+    spec = paramctl.open(tmp_path / "x.yaml")
+    with pytest.raises(UsageError, match=r"does not fit .*; say what goes in: input: in"):
+        spec.init("xavier")
+    with pytest.raises(UsageError, match=r"does not fit "):
+        spec.graft(model)
 
 
 def test_an_edit_changes_nothing_but_its_result() -> None:

@@ -104,9 +104,9 @@ def test_a_recipe_that_is_not_there_gets_the_names_of_those_that_are(tmp_path: P
     save("gpt2", tmp_path / "model.pt")
     run = paramctl("init", tmp_path / "model.pt", "--recipe", "nope", "--dry-run")
     assert run.code == 2
-    assert run.err == f"paramctl: --recipe: no recipe 'nope'; there are {', '.join(names())}\n"
+    assert run.err == f"paramctl: no recipe 'nope'; there are {', '.join(names())}\n"
     run = paramctl("init", tmp_path / "model.pt", "--recipe", "resnet18", "--dry-run")
-    assert run.err == "paramctl: --recipe: no recipe 'resnet18'; closest: resnet, deepnet\n"
+    assert run.err == "paramctl: no recipe 'resnet18'; closest: resnet, deepnet\n"
 
 
 def test_a_recipe_for_another_architecture_says_what_is_not_there(tmp_path: Path) -> None:

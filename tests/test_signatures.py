@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,15 +80,15 @@ def test_a_wrong_argument_is_told_with_what_to_pass(
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ([], {}, "Model.init() missing 1 required positional argument: 'scheme'"),
-        (["zeros"], {"sed": 1}, "Model.init() got an unexpected keyword argument 'sed'"),
+        ([], {}, "Model.with_metadata() missing 1 required positional argument: 'texts'"),
+        ([{}], {"sed": 1}, "Model.with_metadata() got an unexpected keyword argument 'sed'"),
     ],
 )
 def test_arguments_that_are_too_few_or_unknown_are_told_by_python(
-    arguments: list[str], options: dict[str, int], message: str
+    arguments: list[dict[str, str]], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TypeError) as error:
-        paramctl.open(MLP).init(*arguments, **options)  # type: ignore[arg-type]
+        paramctl.open(MLP).with_metadata(*arguments, **options)
     assert (str(error.value), error.value.__context__) == (message, None)
 
 

@@ -15,7 +15,7 @@ from paramctl.cli.plans import refuse_gaps, report_plan, why_nothing
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.cli.seeding import Seed, note_seed, pick_fresh
 from paramctl.edits import recipes
-from paramctl.edits.rules import KEEP, parse_rule, rules_of_scheme
+from paramctl.edits.rules import KEEP, parse_rule, rules_of_rest, rules_of_scheme
 from paramctl.errors import NO, UsageError, blaming
 from paramctl.formats import open_checkpoint
 from paramctl.groups import Groups
@@ -49,7 +49,6 @@ $ paramctl init sample_models/mlp.pt --rule '2=ones' --rule '**=keep' | paramctl
 2.weight  ·  [1, 8] float32  ·  grad: none stored
 tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
 """
-NEW = "default"  # the scheme of what has no values yet and no other rule: PyTorch's own
 
 
 def schemes_or_keep() -> list[str]:
@@ -153,9 +152,7 @@ class Choosing(NamedTuple):
         if self.scheme:
             rules += rules_of_scheme(self.scheme, addresses, bias=self.bias, norm=self.norm)
         rules = [rule._replace(types=classes) for rule in rules]
-        if checkpoint.is_planned:
-            rules += [rule._replace(is_wanted=False) for rule in rules_of_scheme(NEW, [])]
-        return rules
+        return rules + rules_of_rest(checkpoint)
 
     def _rules_of_recipe(self, checkpoint: Checkpoint) -> "list[Rule]":
         if not self.recipe:

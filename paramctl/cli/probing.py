@@ -8,13 +8,12 @@ from torch import nn
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
-from paramctl.cli.init import NEW
 from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import TableFormat
 from paramctl.cli.running import Running, Training
 from paramctl.cli.weights import OWN_TYPE, with_values
 from paramctl.edits.initialization import initialize, plan
-from paramctl.edits.rules import rules_of_scheme
+from paramctl.edits.rules import rules_of_rest
 from paramctl.models.flow import check_spec
 from paramctl.probe.gradients import Probe, probe
 from paramctl.probe.inputs import draw_target, find_input, find_task, read_target
@@ -48,7 +47,7 @@ class Session:
             checkpoint = with_values(environment, checkpoint, running.weights)
         if checkpoint.is_planned:
             check_spec(checkpoint)
-            fill = plan(checkpoint, rules_of_scheme(NEW, []))
+            fill = plan(checkpoint, rules_of_rest(checkpoint))
             checkpoint = initialize(checkpoint, fill, self._seed, device)
         self._checkpoint = checkpoint
         self._module: nn.Module = build(checkpoint, device)

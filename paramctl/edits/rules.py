@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from paramctl.checkpoint import Checkpoint
 from paramctl.errors import UsageError
 from paramctl.expressions.evaluation import CONSTANTS
 from paramctl.init.language import BoundScheme, parse_scheme
@@ -10,6 +11,7 @@ from paramctl.init.roles import Role
 from paramctl.init.targets import Layout
 
 KEEP = "keep"
+NEW = "default"  # the scheme of what has no values yet and no other rule: PyTorch's own
 WEIGHTS = frozenset({Role.WEIGHT, Role.EMBEDDING})
 WEIGHTS_OF_LAYERS = WEIGHTS | {Role.NORM_WEIGHT}
 STATISTICS = frozenset({Role.RUNNING_MEAN, Role.RUNNING_VAR, Role.BATCHES})
@@ -68,13 +70,13 @@ def rules_of_scheme(
     Biases become zeros, the weights of norms ones, or what `bias` and `norm` say; statistics of
     batch norms what they begin with. The scheme `default` knows of all of them by itself.
     """
-    own = scheme.strip() == "default"
-    bias, norm = bias or ("default" if own else "zeros"), norm or ("default" if own else "ones")
+    own = scheme.strip() == NEW
+    bias, norm = bias or (NEW if own else "zeros"), norm or (NEW if own else "ones")
     rules = [
         ("--scheme", scheme, WEIGHTS),
         ("--bias", bias, frozenset({Role.BIAS})),
         ("--norm", norm, frozenset({Role.NORM_WEIGHT})),
-        ("statistics", "default", STATISTICS),
+        ("statistics", NEW, STATISTICS),
     ]
     if own:
         rules.append(("--scheme", scheme, frozenset({Role.UNKNOWN})))
@@ -83,3 +85,9 @@ def rules_of_scheme(
         for option, text, roles in rules
         for address in addresses or [""]  # a parameter's own comes before `--bias` of its layer
     ]
+
+
+def rules_of_rest(checkpoint: Checkpoint) -> list[Rule]:
+    """Return the rules for what has no values yet, where no other rule is for it."""
+    rules = rules_of_scheme(NEW, []) if checkpoint.is_planned else []
+    return [rule._replace(is_wanted=False) for rule in rules]

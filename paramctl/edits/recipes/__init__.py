@@ -46,8 +46,7 @@ def names() -> list[str]:
 
 def _read(file: str) -> bytes:
     if not Path(file).exists() and not file.endswith(SUFFIXES):
-        what = f"no recipe '{file}'"
-        raise UsageError(what, hint=closest(file, names()), file="--recipe")
+        raise UsageError(f"no recipe '{file}'", hint=closest(file, names()))
     try:
         with open(file, "rb") as stream:
             data = stream.read(MAX_SIZE + 1)
