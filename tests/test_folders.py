@@ -28,6 +28,9 @@ def test_aliases_stand_in_the_index_of_a_sharded_model(tmp_path: Path) -> None:
             "diffusion_pytorch_model.safetensors",
         ),
         (["epoch=3.ckpt", "notes.txt"], "epoch=3.ckpt"),
+        (["net.pt2", "weights.npz"], "net.pt2"),
+        (["weights.npz", "config.json"], "weights.npz"),
+        (["weights.hdf5"], "weights.hdf5"),
     ],
 )
 def test_the_model_of_a_folder_is_found_by_its_name(

@@ -26,6 +26,7 @@ LAYOUTS = (
         "*.safetensors",
         "*.bin",
         "*.pt",
+        "*.pt2",
         "*.pth",
         "*.ckpt",
         "*.msgpack",
@@ -34,6 +35,7 @@ LAYOUTS = (
         "*.gguf",
         "*.onnx",
     ),
+    ("*.npz", "*.hdf5"),  # beside other weights they are data
     (CONFIG,),
 )
 """The patterns of the file to read, the surest first: the first row that names a file decides."""
