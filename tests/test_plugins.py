@@ -93,6 +93,59 @@ def test_a_package_that_is_broken_is_named(
         open_model(tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("entry", "error", "message"),
+    [
+        ("'a'", UsageError, "raised TypeError: 'w' is 'a', no Entry of this name"),
+        (
+            "Entry('a', F32, (1,), Storage(source, 0, 4))",
+            UsageError,
+            "raised TypeError: 'w' is <Entry 'a': float32 [1]>, no Entry of this name",
+        ),
+        (
+            "Entry('w', 'float32', (1,), Storage(source, 0, 4))",
+            UsageError,
+            "raised TypeError: 'w' has the type 'float32', no DType",
+        ),
+        (
+            "Entry('w', F32, [1], Storage(source, 0, 4))",
+            UsageError,
+            "raised TypeError: 'w' has the shape [1], no tuple of whole numbers",
+        ),
+        (
+            "Entry('w', F32, (-1,), Storage(source, 0, 4))",
+            UsageError,
+            "raised TypeError: 'w' has the shape (-1,), no tuple of whole numbers",
+        ),
+        ("Entry('w', F32, (1,), None)", UsageError, "raised TypeError: 'w' has no storage"),
+        (
+            "Entry('w', F32, (9,), Storage(source, 0, 36))",
+            MalformedError,
+            "'w' takes bytes 0 to 36, there are 17",
+        ),
+        (
+            "Entry('w', F32, (2,), Storage(source, 0, 4))",
+            MalformedError,
+            "'w' takes bytes 0 to 8 of a storage of 4",
+        ),
+    ],
+)
+def test_an_entry_of_a_package_is_checked_before_a_verb_sees_it(
+    install: Install, tmp_path: Path, entry: str, error: type[ParamctlError], message: str
+) -> None:
+    code = f"""
+from paramctl.checkpoint import Checkpoint, Entry, Storage
+from paramctl.dtypes import BY_NAME
+F32 = BY_NAME["float32"]
+{SNIFFS}
+def read(source, options): return Checkpoint(source.name, "dump", {{"w": {entry}}})
+"""
+    install("careless", code)
+    (tmp_path / "x").write_bytes(dump(w=[1]))
+    with pytest.raises(error, match=re.escape(message)):
+        open_model(tmp_path / "x")
+
+
 def test_a_file_in_two_formats_is_ambiguous(install: Install, tmp_path: Path) -> None:
     install("one", SNIFFS)
     install("other", SNIFFS)

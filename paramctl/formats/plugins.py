@@ -2,11 +2,13 @@
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
+from paramctl.dtypes import DType
 from paramctl.errors import MalformedError, UsageError
 from paramctl.formats.sniffing import Reader
+from paramctl.slices import check_extent
 from paramctl.sources import Source
 from paramctl.user_code import blaming_user
 
@@ -64,9 +66,49 @@ def _guard(entry: EntryPoint) -> Reader:
             raise UsageError(
                 f"{_origin(entry)} returned {type(checkpoint).__name__}, no Checkpoint"
             )
+        with blaming_user(_origin(entry)):
+            for name, listed in checkpoint.items():
+                _check(name, listed)
         return checkpoint
 
     return read
+
+
+def _check(name: str, entry: Entry) -> None:
+    """Make sure that what is listed is an entry, and that its bytes are in the file.
+
+    Raises:
+        TypeError: it is none, or a part of it is not what it has to be.
+        MalformedError: the file is too short.
+    """
+    if not isinstance(entry, Entry) or entry.name != name:
+        _blame(name, f"is {entry!r}, no Entry of this name")
+    if not isinstance(entry.dtype, DType):
+        _blame(name, f"has the type {entry.dtype!r}, no DType")
+    if not _is_shape(entry.shape):
+        _blame(name, f"has the shape {entry.shape!r}, no tuple of whole numbers")
+    if entry.storage:
+        _check_bytes(entry, entry.storage)
+    elif entry.layout == "strided":
+        _blame(name, "has no storage")
+
+
+def _blame(name: str, what: str) -> NoReturn:
+    message = f"'{name}' {what}"
+    raise TypeError(message)
+
+
+def _check_bytes(entry: Entry, storage: Storage) -> None:
+    end, size = storage.offset + storage.nbytes, storage.source.size
+    if not 0 <= storage.offset <= end <= size:
+        raise MalformedError(
+            f"'{entry.name}' takes bytes {storage.offset} to {end}, there are {size}"
+        )
+    check_extent(entry, storage.nbytes)
+
+
+def _is_shape(shape: object) -> bool:
+    return type(shape) is tuple and all(type(size) is int and size >= 0 for size in shape)
 
 
 def _origin(entry: EntryPoint) -> str:
