@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions
+from paramctl.doors import Spelling
 from paramctl.errors import AddressError, MalformedError, ParamctlError
 from paramctl.formats.pickles import Dict, Pickle, read_pickle
 from paramctl.formats.torch.model import Found, find_all, find_model, find_part
@@ -116,7 +117,8 @@ def _no_tensors(file: str, key: str) -> ParamctlError:
         return MalformedError("a pickle without tensors")
     import shlex  # noqa: PLC0415 (only for the error)
 
-    hint = f"see it with: {shlex.join(['paramctl', 'meta', file, key])}"
+    shell = shlex.join(["paramctl", "meta", file, key])
+    hint = ("see it with: ", Spelling(shell, f"metadata[{key!r}]"))
     return AddressError(f"'{key}' is no part with tensors", hint=hint)
 
 
