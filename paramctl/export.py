@@ -12,17 +12,29 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import Spelling
 from paramctl.errors import LimitError, UsageError
 from paramctl.models.flow import run
 from paramctl.models.spec import KEY
 from paramctl.probe.inputs import find_input
 from paramctl.probe.network import build
 from paramctl.writer import metadata
+from paramctl.writer.formats import is_exported
 
 INSTALL = "pip install 'paramctl[onnx]'"
 MAX_BYTES = 2**31 - 1  # of a protobuf message
 OWN_NOTES = ("pkg.", "namespace")  # what keys of the exporter's begin with: paths, stacks, classes
 SEED = 0  # of the numbers that go in: any will do
+
+
+def check_name(path: str) -> None:
+    """Refuse a name under which other software would expect another format.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not is_exported(path):
+        raise UsageError("what is exported is ONNX", hint="name it .onnx", file=path or "''")
 
 
 def export_onnx(checkpoint: Checkpoint, given: str) -> bytes:
@@ -36,6 +48,12 @@ def export_onnx(checkpoint: Checkpoint, given: str) -> bytes:
         LimitError: it has more bytes than such a file holds.
     """
     onnx = _load_onnx()
+    if checkpoint.is_planned:
+        hint = Spelling(
+            "--weights FILE, or fill it by paramctl init",
+            "init() gives it some, graft() those of another model",
+        )
+        raise UsageError("it has no values yet", hint=hint)
     if sum(entry.nbytes for entry in checkpoint.values()) > MAX_BYTES:
         raise LimitError("a model of more than 2 GiB, which no ONNX file holds")
     module = build(checkpoint, "cpu").eval()

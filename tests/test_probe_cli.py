@@ -278,8 +278,8 @@ def save(folder: Path, **arrays: "np.ndarray[tuple[int, ...], np.dtype[np.generi
     ("arguments", "message"),
     [
         (["--input", "2x5"], "layer '0' (Linear) does not fit what comes in, [2, 5]"),
-        (["--input", "two"], "--input 'two' is neither a shape nor a file"),
-        (["--input", "0x4"], "--input '0x4' is neither"),
+        (["--input", "two"], "the input 'two' is neither a shape nor a file"),
+        (["--input", "0x4"], "the input '0x4' is neither"),
         (["--input", "9" * 200 + "x4"], "is neither"),
         (["--steps", "2", "--input", "wide.npy"], "need targets; --data x.npy,y.npy"),
         (["--input", "99999999x99999999"], "more than 268,435,456 values"),

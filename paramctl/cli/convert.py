@@ -8,7 +8,7 @@ import typer
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.casting import Dtype, cast_to
 from paramctl.cli.environment import Environment
-from paramctl.cli.exporting import export_model, is_exported
+from paramctl.cli.exporting import export_model
 from paramctl.cli.models import open_model
 from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import ModelAlone, Reading, complete_addresses
@@ -19,6 +19,7 @@ from paramctl.errors import UsageError, blaming
 from paramctl.views.casts import show_casts
 from paramctl.views.changes import Changes
 from paramctl.views.selections import show_whole
+from paramctl.writer.formats import is_exported
 
 EXAMPLES = """
 $ paramctl convert sample_models/mlp.pt --dtype bf16 --keep-dtype '*.bias' --dry-run
@@ -63,7 +64,7 @@ def run(
         raise UsageError(what, hint=f"-o {rest[0]} writes it there, merge puts several in one")
     if keep_dtype and not dtype:
         raise UsageError("--keep-dtype without --dtype", hint="--dtype bf16 casts the others")
-    if is_exported(saving):
+    if is_exported(saving.output or ""):
         if dtype:
             what = "--dtype is not for what is exported"
             raise UsageError(what, hint="its spec says the type: 'dtype: float16'")

@@ -10,13 +10,6 @@ from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer.files import save_bytes
 
-SUFFIX = ".onnx"
-
-
-def is_exported(saving: Saving) -> bool:
-    """Whether what is written is to compute, by the name of the file."""
-    return (saving.output or "").lower().endswith(SUFFIX)
-
 
 def export_model(
     environment: Environment, saving: Saving, checkpoint: Checkpoint, weights: str, given: str
@@ -34,9 +27,6 @@ def export_model(
     with blaming(checkpoint.file):
         if weights:
             checkpoint = with_values(environment, checkpoint, weights)
-        if checkpoint.is_planned:
-            hint = "--weights FILE, or fill it by paramctl init"
-            raise UsageError("it has no values yet", hint=hint)
         from paramctl.export import export_onnx  # noqa: PLC0415 (loads torch)
 
         data = export_onnx(checkpoint, given)

@@ -12,12 +12,9 @@ from paramctl.cli.notes import note_overflows
 from paramctl.cli.options import TableFormat
 from paramctl.cli.running import Running, Training
 from paramctl.cli.weights import OWN_TYPE, with_values
-from paramctl.edits.initialization import initialize, plan
-from paramctl.edits.rules import rules_of_rest
-from paramctl.models.flow import check_spec
-from paramctl.probe.gradients import Probe, probe
-from paramctl.probe.inputs import draw_target, find_input, find_task, read_target
-from paramctl.probe.losses import choose_loss
+from paramctl.probe.asking import Question, ask, fill
+from paramctl.probe.gradients import Probe
+from paramctl.probe.inputs import find_task
 from paramctl.probe.network import build
 from paramctl.probe.propagation import judge
 from paramctl.probe.snapshot import gradients_of, trained
@@ -45,24 +42,16 @@ class Session:
         self._seed = running.seed or 0
         if running.weights:
             checkpoint = with_values(environment, checkpoint, running.weights)
-        if checkpoint.is_planned:
-            check_spec(checkpoint)
-            fill = plan(checkpoint, rules_of_rest(checkpoint))
-            checkpoint = initialize(checkpoint, fill, self._seed, device)
-        self._checkpoint = checkpoint
+        self._checkpoint = checkpoint = fill(checkpoint, self._seed, device)
         self._module: nn.Module = build(checkpoint, device)
         note_overflows(environment, checkpoint, OWN_TYPE)
         torch.manual_seed(self._seed)  # for dropout
 
     def probe(self, save_grads: str) -> Checkpoint | None:
         """Run the model forward and backward; return the gradients if they are to be saved."""
-        running, module = self._running, self._module
-        given = find_input(self._checkpoint, module, running.given, self._seed)
-        target = read_target(running.target, module) if running.target else None
-        loss = choose_loss(running.loss, target)
-        if target is None and loss != "sum":
-            target = draw_target(module, given, self._seed, classes=loss == "cross_entropy")
-        found = probe(module, given, target, loss)
+        running = self._running
+        question = Question(running.given, running.target, running.loss, self._seed)
+        found = ask(self._checkpoint, self._module, question)
         self._show(found)
         lacking = [each.names[0] for each in found.parameters if each.gradient is None]
         if save_grads and lacking:

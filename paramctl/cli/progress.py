@@ -39,7 +39,7 @@ class _Bar:
     def __call__(self, done: int, total: int) -> None:
         if self._shown:
             display, task = self._shown
-            display.update(task, completed=done)
+            display.update(task, completed=done, total=total)
         elif monotonic() - self._start >= PATIENCE:
             self._shown = _show(done, total)
 

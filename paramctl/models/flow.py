@@ -89,7 +89,8 @@ def check_spec(checkpoint: Checkpoint) -> None:
     if spec is None or checkpoint.build is None:
         return
     device = "cpu" if sum(entry.numel for entry in checkpoint.values()) <= SMALL else "meta"
-    module = checkpoint.build(device).eval()
+    with torch.random.fork_rng(devices=()):  # a program's own numbers stay as they were
+        module = checkpoint.build(device).eval()
     example = example_of(module, spec.input)
     if example and example.is_certain:
         dtype = next((each.dtype for each in module.parameters()), torch.float32)

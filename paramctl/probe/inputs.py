@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import option
 from paramctl.errors import LimitError, UsageError
 from paramctl.formats.npy import read_npy
 from paramctl.init.distributions import Normal
@@ -64,7 +65,7 @@ def draw_target(module: nn.Module, given: Tensor, seed: int, *, classes: bool) -
     if not classes:
         return to_module(normal(stream, shape), module)
     if not shape:
-        raise UsageError("one number that comes out is of no class", hint="--loss sum")
+        raise UsageError("one number that comes out is of no class", hint=option("loss", "sum"))
     return to_module(_tokens(stream, shape[:-1], shape[-1]), module)
 
 
@@ -100,7 +101,8 @@ def _example(checkpoint: Checkpoint, module: nn.Module, text: str) -> Example:
     shape = _parse_shape(text) if text else spec.input if spec else ()
     example = example_of(module, shape)
     if example is None:
-        raise UsageError("nobody can tell what goes in", hint="--input 2x4, or an .npy file")
+        hint = (option("input", "2x4"), ", or an .npy file")
+        raise UsageError("nobody can tell what goes in", hint=hint)
     return example
 
 
@@ -108,10 +110,10 @@ def _parse_shape(text: str) -> tuple[int, ...]:
     sizes = text.split("x")
     if not all(size.isdecimal() and len(size) < MAX_DIGITS and int(size) for size in sizes):
         hint = "a shape is 2x3x32x32, a file ends in .npy"
-        raise UsageError(f"--input '{text}' is neither a shape nor a file", hint=hint)
+        raise UsageError(f"the input '{text}' is neither a shape nor a file", hint=hint)
     shape = tuple(map(int, sizes))
     if prod(shape) > MAX_VALUES:
-        raise LimitError(f"--input {text} is of more than {MAX_VALUES:,} values")
+        raise LimitError(f"the input {text} is of more than {MAX_VALUES:,} values")
     return shape
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812 (as everybody calls it)
 from torch import Tensor
 
+from paramctl.doors import option
 from paramctl.errors import UsageError
 from paramctl.models.flow import blame
 
@@ -73,7 +74,7 @@ def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
 def _misfit(output: Tensor, target: Tensor) -> UsageError:
     what = f"the target is of {list(target.shape)}, the output of {list(output.shape)}"
-    return UsageError(what, hint="--target takes an .npy file of a shape that fits")
+    return UsageError(what, hint=(option("target"), " takes an .npy file of a shape that fits"))
 
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

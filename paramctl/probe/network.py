@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from paramctl import arrays
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.doors import Spelling
 from paramctl.errors import UsageError
 from paramctl.quantized import dequantized
 
@@ -22,7 +23,10 @@ def build(checkpoint: Checkpoint, device: str) -> nn.Module:
         UsageError: nobody knows its modules, or they have other parameters.
     """
     if checkpoint.build is None:
-        hint = "name its spec or factory, and this file with --weights"
+        hint = Spelling(
+            "name its spec or factory, and this file with --weights",
+            "open its spec or factory, whose graft() takes the values of this one",
+        )
         raise UsageError("its modules are not known", hint=hint, file=checkpoint.file)
     module: nn.Module = checkpoint.build(device)
     targets = module.state_dict(keep_vars=True)
@@ -51,7 +55,8 @@ def _fill(checkpoint: Checkpoint, targets: Mapping[str, Tensor]) -> None:
         other = filled.setdefault(id(target), name)
         if other != name and not torch.equal(target, values.to(target.device, target.dtype)):
             what = f"'{other}' and '{name}' are one in the model, and are not equal"
-            raise UsageError(what, hint=f"paramctl tie {other} {name}", file=checkpoint.file)
+            hint = Spelling(f"paramctl tie {other} {name}", f"tie({other!r}, {name!r})")
+            raise UsageError(what, hint=hint, file=checkpoint.file)
         target.copy_(values)
 
 
@@ -99,7 +104,8 @@ def _tie(module: nn.Module, name: str, tensor: Tensor, file: str) -> None:
     is_buffer = leaf in owner._buffers  # noqa: SLF001 (`register_buffer` refuses what is there)
     if is_buffer == isinstance(tensor, nn.Parameter):
         what = f"'{name}' is tied to another, and only one of them is a parameter"
-        raise UsageError(what, hint=f"paramctl untie {name}", file=file)
+        hint = Spelling(f"paramctl untie {name}", f"untie({name!r})")
+        raise UsageError(what, hint=hint, file=file)
     if is_buffer:
         owner._buffers[leaf] = tensor  # noqa: SLF001 (the same)
     else:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import Spelling
 from paramctl.errors import UsageError
 from paramctl.writer.layout import Plan
 from paramctl.writer.options import DCP, SAFETENSORS, WriteOptions
@@ -23,10 +24,11 @@ FORMATS = {
     "npz": Format((".npz",), "npz"),
     DCP: Format((".dcp",), "dcp"),
 }
+ONNX = "ONNX"
 READ_ONLY = {
     "npy": (".npy",),
     "GGUF": (".gguf",),
-    "ONNX": (".onnx",),
+    ONNX: (".onnx",),
     "HDF5": (".h5", ".hdf5"),
     "Keras": (".keras",),
     "msgpack": (".msgpack",),
@@ -50,6 +52,11 @@ def find_format(path: str | os.PathLike[str]) -> str:
     return next((name for name, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
 
 
+def is_exported(path: str) -> bool:
+    """Whether what is written under a name is a model that computes, not its values alone."""
+    return find_format(path) == ONNX
+
+
 def choose_format(path: str | os.PathLike[str], *, is_sharded: bool) -> str:
     """Return the format to write under a name; a folder of files of a size is safetensors.
 
@@ -66,7 +73,8 @@ def choose_format(path: str | os.PathLike[str], *, is_sharded: bool) -> str:
     if named in FORMATS:
         return named
     what = f"{named} is not written" if named else f"'{_suffix(path)}' is no format's suffix"
-    raise UsageError(what, hint=f"name it {_known_suffixes()}", file=file)
+    is_computed = Spelling("", "; export() writes what computes") if named == ONNX else ""
+    raise UsageError(what, hint=(f"name it {_known_suffixes()}", is_computed), file=file)
 
 
 def _suffix(path: str | os.PathLike[str]) -> str:
