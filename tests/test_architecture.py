@@ -45,9 +45,11 @@ FLOORS = [
     ["paramctl.edits", "paramctl.writer"],
     ["paramctl.check", "paramctl.probe"],
     ["paramctl.export", "paramctl.signatures", "paramctl.views"],
+    ["paramctl.report"],
+    ["paramctl.inspected"],
     ["paramctl.model"],
     ["paramctl.opening"],
-    ["paramctl.browse", "paramctl.report"],
+    ["paramctl.browse"],
     ["paramctl.cli"],
     ["paramctl.__main__"],
 ]

@@ -14,6 +14,7 @@ from paramctl.model import Model
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP, SHARED, SPEC = (SAMPLES / name for name in ("mlp.safetensors", "shared.pt", "mlp.yaml"))
+TRAINING = SAMPLES / "training.pt"
 OUT = Path("OUT")  # stands for a file in the test's folder
 
 CASES: dict[str, tuple[list[object], Callable[[Model, Path], object], str, str]] = {
@@ -70,6 +71,24 @@ CASES: dict[str, tuple[list[object], Callable[[Model, Path], object], str, str]]
         lambda model, _: model.graft(paramctl.open(SAMPLES / "gpt2")),
         "; --map changes its names",
         "; source.rename() changes its names",
+    ),
+    "modules": (
+        ["probe", MLP],
+        lambda model, _: model.drop("2").probe(),
+        "; name its spec or factory, and this file with --weights",
+        "; open its spec or factory, whose graft() takes the values of this one",
+    ),
+    "export": (
+        ["convert", SPEC, "-o", "x.onnx"],
+        lambda *_: paramctl.open(SPEC).export("x.onnx"),
+        "; --weights FILE, or fill it by paramctl init",
+        "; init() gives it some, graft() those of another model",
+    ),
+    "part": (
+        ["ls", TRAINING, "--key", "epoch"],
+        lambda *_: paramctl.open(TRAINING, key="epoch"),
+        f"; see it with: paramctl meta {TRAINING} epoch",
+        "; see it with: metadata['epoch']",
     ),
     "metadata": (
         ["meta", MLP, "--delete", "zzz", "-n"],

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from program import paramctl as run_paramctl
 from program import shell
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import paramctl
 from paramctl.arrays import read
@@ -219,3 +221,64 @@ def test_what_differs_beside_values_can_be_ignored(tmp_path: Path) -> None:
     assert [(fact.key, fact.a, fact.b) for fact in a.diff(b).metadata] == [("step", "1", "2")]
     assert a.diff(b, ignore=["metadata"]).is_equal
     assert a.diff(b, "w").is_equal
+
+
+def test_a_probe_finds_the_gradients_that_torch_finds(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(8, dtype=np.float32).reshape(2, 4))
+    np.save(tmp_path / "y.npy", np.ones((2, 1), np.float32))
+    state = torch.load(SAMPLES / "mlp.pt")
+    model = paramctl.open(SAMPLES / "mlp.yaml").graft(paramctl.open(SAMPLES / "mlp.pt"))
+    found = model.probe(input=tmp_path / "x.npy", target=tmp_path / "y.npy")
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    net.load_state_dict(state)
+    output = net(torch.arange(8.0).reshape(2, 4))
+    loss = nn.functional.mse_loss(output, torch.ones(2, 1))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert found.loss == pytest.approx(loss.item())
+    torch.testing.assert_close(found.output, output.detach())
+    gradients = {each.names[0]: each.gradient for each in found.parameters}
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad)
+
+
+def test_random_numbers_of_a_program_stay_as_they_are() -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    spec = paramctl.open(SAMPLES / "gpt.yaml")
+    assert spec.probe(seed=1).loss == spec.init(seed=1).probe(seed=1).loss
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_report_is_that_of_the_verb(tmp_path: Path) -> None:
+    model, other = (paramctl.open(SAMPLES / name) for name in ("mlp.pt", "shared.pt"))
+    pages = [tmp_path / name for name in ("shell.html", "python.html")]
+    run = run_paramctl(
+        "report", SAMPLES / "mlp.pt", "--against", SAMPLES / "shared.pt", "-o", pages[0]
+    )
+    assert run.code == 0, run.err
+    model.report(pages[1], against=other)
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+    with pytest.raises(UsageError, match="there already; force=True"):
+        model.report(pages[1])
+    with pytest.raises(UsageError, match=r"a page is HTML; name it \.html"):
+        model.report(tmp_path / "x.pt")
+    model.report(pages[1], force=True)
+    assert pages[0].read_bytes() != pages[1].read_bytes()
+
+
+def test_what_is_exported_computes_as_torch_does(tmp_path: Path) -> None:
+    model = paramctl.open(SAMPLES / "mlp.yaml").graft(paramctl.open(SAMPLES / "mlp.pt"))
+    path = tmp_path / "mlp.onnx"
+    model.export(path)
+    given = torch.randn(3, 4)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    net.load_state_dict(torch.load(SAMPLES / "mlp.pt"))
+    (output,) = onnxruntime.InferenceSession(path).run(None, {"input": given.numpy()})
+    torch.testing.assert_close(torch.from_numpy(output), net(given).detach())
+    with pytest.raises(UsageError, match="there already; force=True"):
+        model.export(path)
+    with pytest.raises(UsageError, match=r"what is exported is ONNX; name it \.onnx"):
+        model.export(tmp_path / "mlp.pt")
+    with pytest.raises(UsageError, match=r"export\(\) writes what computes"):
+        model.save(tmp_path / "x.onnx")
+    assert [*tmp_path.iterdir()] == [path]

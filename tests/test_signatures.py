@@ -15,10 +15,16 @@ from safetensors.torch import load_file
 import paramctl
 from paramctl.arrays import read
 from paramctl.errors import UsageError
+from paramctl.inspected import Inspected
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP = str(SAMPLES / "mlp.pt")
-METHODS = [each for name, each in vars(paramctl.Model).items() if name[0] != "_" and callable(each)]
+METHODS = [
+    each
+    for of in (Inspected, paramctl.Model)
+    for name, each in vars(of).items()
+    if name[0] != "_" and callable(each)
+]
 
 
 @pytest.mark.parametrize(
