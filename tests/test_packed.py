@@ -212,3 +212,12 @@ def test_a_plan_of_what_is_left_out_tells_the_cast(columns: int, tmp_path: Path)
         "to drop: 2 of 5 names, 264 B less; to cast: 3 tensors, from 372 B to 1.16 kB",
         "paramctl: nothing is written; add -o FILE",
     ]
+
+
+def test_a_tie_that_cannot_be_written_is_not_told_as_made(forks: Forks, tmp_path: Path) -> None:
+    same = blocks(Quantization.Q4_0)
+    file = write(tmp_path / "a.gguf", {"a": same, "b": same})
+    for options in ((), ("-n",)):
+        run = forks.run("tie", file, "--equal", *options, "-o", tmp_path / "x.safetensors")
+        assert (run.code, run.err.count("\n"), "made" in run.err) == (2, 1, False)
+        assert "'a' is of Q4_0, whose blocks are not written; convert" in run.err

@@ -13,7 +13,6 @@ from paramctl.cli.saving import Saving, choose_destination
 from paramctl.edits.tying import tie, tie_groups
 from paramctl.errors import UsageError, blaming
 from paramctl.layer_types import keep_types
-from paramctl.views.escaping import escape
 from paramctl.views.ties import saved_bytes, show_made
 from paramctl.views.units import count_noun, format_bytes
 
@@ -65,38 +64,36 @@ def run(
     checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     with blaming(checkpoint.file):
+        notes: list[str] = []
         if equal:
-            tied = _tie_equal(environment, checkpoint, addresses, filtering.classes, keep)
+            tied, notes = _tie_equal(checkpoint, addresses, filtering.classes, keep)
         else:
             if filtering.classes:
                 raise UsageError("--type goes with --equal", hint="name what is to be one")
             tied = tie(checkpoint, addresses, keep)
-        destination.save(tied, lambda: show_made(checkpoint, tied))
+        destination.save(tied, lambda: show_made(checkpoint, tied), notes)
 
 
 def _tie_equal(
-    environment: Environment,
-    checkpoint: Checkpoint,
-    addresses: list[str],
-    classes: tuple[str, ...],
-    keep: str,
-) -> Checkpoint:
-    """Tie what is equal, and say what that saves; constants only where they are named."""
+    checkpoint: Checkpoint, addresses: list[str], classes: tuple[str, ...], keep: str
+) -> tuple[Checkpoint, list[str]]:
+    """Tie what is equal, constants only where they are named; return also what to say of it."""
     from paramctl.edits.equality import find_equal  # noqa: PLC0415 (loads numpy)
 
     if keep:
         raise UsageError("--keep with --equal", hint="equal values are the same whichever is kept")
     names = keep_types(checkpoint, resolve_all(checkpoint.entries, addresses), classes)
     found = find_equal(checkpoint, names)
+    notes = []
     groups = found.to_tie(are_named=bool(addresses))
     if found.constant and not addresses:
         constants = sum(map(len, found.constant))
-        environment.note(
+        notes.append(
             f"{count_noun(constants, 'parameter')} of one number throughout, "
-            f"such as '{escape(found.constant[0][0])}', left untied; name them to tie them"
+            f"such as '{found.constant[0][0]}', left untied; name them to tie them"
         )
     tied = tie_groups(checkpoint, groups)
     made = sum(len(group) - 1 for group in groups)
     saved = format_bytes(saved_bytes(tied) - saved_bytes(checkpoint))
-    environment.note(f"{count_noun(made, 'tie')} made, {saved} saved")
-    return tied
+    notes.append(f"{count_noun(made, 'tie')} made, {saved} saved")
+    return tied, notes
