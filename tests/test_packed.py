@@ -10,7 +10,7 @@ from ggml import Array, random_blocks, write
 from gguf import GGML_QUANT_SIZES, GGUFReader
 from gguf import GGMLQuantizationType as Quantization
 from gguf.quants import dequantize
-from program import paramctl, run_on_terminal
+from program import paramctl, run_on_terminal, shell
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -187,7 +187,7 @@ def test_blocks_are_changed_once_they_are_numbers(forks: Forks, tmp_path: Path) 
     assert run.code == 2
     assert run.err == (
         f"paramctl: {model}: 'w' is Q8_0: its values cannot be computed; "
-        "paramctl convert --dtype float32 makes numbers of them\n"
+        "paramctl convert --dtype float32 makes numbers of its values\n"
     )
     assert forks.run("convert", "--dtype", "float32", model, "-o", f"{path}.safetensors").code == 0
     assert forks.run("set", f"{path}.safetensors", "w = 3", "-o", path).code == 0
@@ -221,3 +221,18 @@ def test_a_tie_that_cannot_be_written_is_not_told_as_made(forks: Forks, tmp_path
         run = forks.run("tie", file, "--equal", *options, "-o", tmp_path / "x.safetensors")
         assert (run.code, run.err.count("\n"), "made" in run.err) == (2, 1, False)
         assert "'a' is of Q4_0, whose blocks are not written; convert" in run.err
+
+
+def test_blocks_of_two_types_are_tied_once_they_are_numbers(forks: Forks, tmp_path: Path) -> None:
+    given = {kind.name: blocks(kind) for kind in (Quantization.Q4_0, Quantization.Q8_0)}
+    file = write(tmp_path / "a.gguf", given)
+    run = forks.run("tie", file, "Q4_0", "Q8_0", "-n")
+    assert run.err.endswith(
+        "cannot be tied; paramctl convert --dtype float32 gives them one type\n"
+    )
+    way = 'cd "$F" && "$P" convert a.gguf --dtype float32 | "$P" tie Q4_0 Q8_0 -o x.safetensors'
+    assert shell(way, F=tmp_path).returncode == 0
+    assert list(load_file(tmp_path / "x.safetensors")) == ["Q4_0"]
+    opaque = write(tmp_path / "b.gguf", given | {"o": blocks(Quantization.IQ2_XXS)})
+    run = forks.run("tie", opaque, "Q4_0", "o")
+    assert run.err.endswith("cannot be tied; shapes and dtypes must agree\n")

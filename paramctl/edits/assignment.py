@@ -9,7 +9,7 @@ import numpy as np
 
 from paramctl.addresses import Match, keep_matches, resolve
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.doors import Spelling, verb
+from paramctl.doors import verb
 from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
 from paramctl.edits.formulas import Formula
@@ -22,7 +22,7 @@ from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import Name, Node, Operation, String
 from paramctl.groups import Groups
 from paramctl.narrowing import can_hold, narrow, value_type, widen
-from paramctl.quantized import PACKINGS
+from paramctl.quantized import way_to_numbers
 from paramctl.slices import Index, select
 from paramctl.sources import BytesSource
 
@@ -159,9 +159,8 @@ def _check_computable(entry: Entry) -> None:
         raise UsageError(what, hint=(verb("init"), " gives it some"))
     if entry.layout != "strided" or not can_hold(entry.dtype):
         what = entry.dtype.name if entry.layout == "strided" else entry.layout
-        cast = Spelling("paramctl convert --dtype float32", "cast('float32')")
-        hint = (cast, " makes numbers of them") if entry.dtype.name in PACKINGS else ""
-        raise UsageError(f"'{entry.name}' is {what}: its values cannot be computed", hint=hint)
+        what = f"'{entry.name}' is {what}: its values cannot be computed"
+        raise UsageError(what, hint=way_to_numbers(entry.dtype))
 
 
 def _check_type(entry: Entry, result: Any) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from paramctl.addresses import find_nodes, resolve_all
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.doors import Spelling
+from paramctl.doors import Spelling, Words
+from paramctl.dtypes import FLOATING
 from paramctl.edits.provenance import forget_draws
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
@@ -118,8 +119,19 @@ def _check_alike(checkpoint: Checkpoint, one: tuple[str, Part], other: tuple[str
         if (entry.shape, entry.dtype) != (other_entry.shape, other_entry.dtype):
             raise UsageError(
                 f"{_describe(entry)} and {_describe(other_entry)} cannot be tied",
-                hint="shapes and dtypes must agree",
+                hint=_way_to_agree(entry, other_entry),
             )
+
+
+def _way_to_agree(entry: Entry, other: Entry) -> Words:
+    """Say what makes two parameters alike: a cast, where they differ in nothing else."""
+    from paramctl.quantized import dequantized  # noqa: PLC0415 (only for the error)
+
+    held = {dequantized(each).dtype.name for each in (entry, other)}
+    if entry.shape != other.shape or not held <= FLOATING:
+        return "shapes and dtypes must agree"
+    cast = Spelling("paramctl convert --dtype float32", "cast('float32')")
+    return (cast, " gives them one type")
 
 
 def _noun(suffix: str) -> str:

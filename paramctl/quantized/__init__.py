@@ -7,7 +7,8 @@ import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
 from paramctl.derived import Derived
-from paramctl.dtypes import BY_NAME
+from paramctl.doors import Spelling, Words
+from paramctl.dtypes import BY_NAME, DType
 from paramctl.quantized.blocks import BLOCKS
 from paramctl.quantized.superblocks import SUPERBLOCKS
 
@@ -24,6 +25,12 @@ def dequantized(entry: Entry) -> Entry:
         return entry
     source = Dequantized(entry)
     return entry._replace(dtype=FLOAT, storage=Storage(source, 0, source.size))
+
+
+def way_to_numbers(dtype: DType) -> Words:
+    """Say what makes numbers of the values of a quantized type, nothing where it is another."""
+    cast = Spelling("paramctl convert --dtype float32", "cast('float32')")
+    return (cast, " makes numbers of its values") if dtype.name in PACKINGS else ""
 
 
 class Dequantized(Derived):
