@@ -115,7 +115,14 @@ class ArgumentError(UsageError):
 
 
 class TargetError(UsageError):
-    """A parameter that a scheme cannot fill: it has no fans, or nobody knows what it is for."""
+    """A parameter that a scheme cannot fill: it has no fans, or nobody knows what it is for.
+
+    `reason` is what the message says of it, a predicate.
+    """
+
+    def __init__(self, subject: str, reason: str, *, hint: Words = "") -> None:
+        super().__init__(f"{subject} {reason}", hint=hint)
+        self.reason = reason
 
 
 class MalformedError(ParamctlError):

@@ -359,11 +359,11 @@ def test_a_rule_that_names_nothing_is_told_or_an_error(forks: Forks, tmp_path: P
 def test_integers_are_kept_and_it_says_so(mixed: Path, forks: Forks, tmp_path: Path) -> None:
     run = forks.run("init", mixed, "-s", "normal", "--seed", "0", "-o", tmp_path / "x")
     assert run.code == 0
-    assert "1 kept parameter: 'index' of shape [2, 3] is of int64" in run.err
+    assert "1 kept parameter: 'index': it is of int64, which cannot be initialized\n" in run.err
     assert torch.equal(load_file(tmp_path / "x")["index"], load_file(mixed)["index"])
     run = forks.run("init", mixed, "index", "-s", "normal", "-o", tmp_path / "y")
     assert (run.code, run.err.count("\n")) == (2, 1)
-    assert "'index' of shape [2, 3] is of int64: it cannot be initialized" in run.err
+    assert "'index' of shape [2, 3] is of int64, which cannot be initialized\n" in run.err
     assert not (tmp_path / "y").exists()
 
 
@@ -387,7 +387,7 @@ def test_a_parameter_that_no_rule_is_for_is_told_or_an_error(forks: Forks, tmp_p
     rule = ("init", MLP, "--rule", "0.weight=ones", "--rule", "0.*=zeros", "-o", tmp_path / "x")
     run = forks.run(*rule, "--strict")
     assert (run.code, run.err.count("\n")) == (2, 1)
-    assert "2 kept parameters: '2.bias': no rule is for it" in run.err
+    assert "2 kept parameters: '2.bias': no rule is for it, likewise '2.weight'; set" in run.err
     run = forks.run(*rule)
     assert (run.code, "2 kept parameters" in run.err) == (0, True)
     new = load_file(tmp_path / "x")

@@ -149,7 +149,7 @@ class Own(nn.Module):
 """
 
 
-UNKNOWN = "'scale' of shape [4] is not known from PyTorch's layers, and it has no values yet"
+UNKNOWN = "'scale': it is not known from PyTorch's layers, and it has no values yet"
 
 
 @pytest.mark.parametrize(

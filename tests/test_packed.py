@@ -236,3 +236,19 @@ def test_blocks_of_two_types_are_tied_once_they_are_numbers(forks: Forks, tmp_pa
     opaque = write(tmp_path / "b.gguf", given | {"o": blocks(Quantization.IQ2_XXS)})
     run = forks.run("tie", opaque, "Q4_0", "o")
     assert run.err.endswith("cannot be tied; shapes and dtypes must agree\n")
+
+
+def test_init_tells_once_why_blocks_are_kept_and_names_a_few(forks: Forks, tmp_path: Path) -> None:
+    given = {f"{n}.weight": blocks(Quantization.Q4_0, rows=n + 1) for n in range(5)}
+    given["5.weight"] = blocks(Quantization.Q8_0)
+    plain = {"6.weight": (np.ones((2, 2), "f4"), None)}
+    file = write(tmp_path / "a.gguf", {**given, **plain})
+    run = forks.run("init", file, "-s", "xavier", "--seed", "0", "-n")
+    assert run.err.splitlines()[0] == (
+        "paramctl: 6 kept parameters: '0.weight': it is of Q4_0, which cannot be initialized, "
+        "likewise '1.weight', '2.weight' and 2 more; "
+        "'5.weight': it is of Q8_0, which cannot be initialized"
+    )
+    named = forks.run("init", file, "5.weight", "-s", "xavier", "-n")
+    advice = "; paramctl convert --dtype float32 makes numbers of its values\n"
+    assert (named.code, named.err.endswith(advice)) == (2, True)

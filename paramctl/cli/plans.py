@@ -1,6 +1,6 @@
 """What `paramctl init` says of its plan, before a value is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from paramctl.edits.draws import Plan
 
 MAX_NAMED = 5  # parameters that a note names
+MAX_ALIKE = 2  # that are kept for one reason, beside the first
 
 
 def refuse_gaps(checkpoint: Checkpoint, plan: "Plan") -> None:
@@ -42,12 +43,14 @@ def report_plan(environment: Environment, plan: "Plan", *, strict: bool) -> None
         UsageError: there are such, and it is `strict`.
     """
     unused = [str(unused) for unused in plan.unused if unused.rule.is_wanted]
-    kept = list(starmap(_reason, plan.untouched.items()))
+    kept = list(_list_kept(plan))
     wanted = f"; set one with {_rule_for(plan.unruled)}" if plan.unruled else ""
-    for items, what, hint in ((unused, "unused rule", ""), (kept, "kept parameter", wanted)):
+    unused_rules = count_noun(len(unused), "unused rule")
+    kept_parameters = count_noun(len(plan.untouched), "kept parameter")
+    for what, items, hint in ((unused_rules, unused, ""), (kept_parameters, kept, wanted)):
         if not items:
             continue
-        text = f"{count_noun(len(items), what)}: {_list(items)}{hint}"
+        text = f"{what}: {_list(items)}{hint}"
         if strict:
             raise UsageError(text)
         environment.note(escape(text))
@@ -77,5 +80,16 @@ def _rule_for(name: str) -> str:
     return shlex.join(["--rule", f"{name}=SCHEME"])
 
 
+def _list_kept(plan: "Plan") -> Iterator[str]:
+    """Yield each reason to keep parameters, with a few of them."""
+    alike: dict[str, list[str]] = {}
+    for name, why in plan.untouched.items():
+        alike.setdefault(why, []).append(name)
+    for why, (first, *others) in alike.items():
+        named = ", ".join(f"'{name}'" for name in others[:MAX_ALIKE])
+        more = f" and {len(others) - MAX_ALIKE:,} more" if len(others) > MAX_ALIKE else ""
+        yield _reason(first, why) + (f", likewise {named}{more}" if others else "")
+
+
 def _reason(name: str, why: str) -> str:
-    return why if why.startswith(f"'{name}' ") else f"'{name}': {why}"
+    return f"'{name}': {why}"

@@ -23,6 +23,7 @@ from paramctl.init.streams import Stream
 from paramctl.init.targets import Target
 from paramctl.layer_types import keep_types
 from paramctl.layers import prefixes
+from paramctl.quantized import way_to_numbers
 
 NONE: Mapping[str, str] = MappingProxyType({})
 _FILLABLE = (*PLAIN, "meta")  # layouts of tensors that values can be given
@@ -140,7 +141,7 @@ class _Planner:
         except TargetError as error:
             if is_named:
                 raise
-            return error.what
+            return f"it {error.reason}"
         return Draw(entry, tuple(self.groups.members(name)), rule, distribution)
 
     def _target(self, rule: Rule, name: str) -> Target:
@@ -181,10 +182,11 @@ def _distribution(entry: Entry, target: Target, rule: Rule) -> Distribution:
     """
     assert rule.scheme is not None  # noqa: S101 (what its caller says, for the type checker)
     if entry.layout not in _FILLABLE:
-        raise target.error(f"is {entry.layout}: it cannot be initialized")
+        raise target.error(f"is {entry.layout}, which cannot be initialized")
     distribution = rule.scheme.distribution(target)
     if entry.dtype.name not in FLOATING and not _is_count(entry, distribution):
-        raise target.error(f"is of {entry.dtype.name}: it cannot be initialized")
+        what = f"is of {entry.dtype.name}, which cannot be initialized"
+        raise target.error(what, hint=way_to_numbers(entry.dtype))
     if rule.split > 1 and not distribution.is_blockwise:
         return Stacked(distribution, target.shape, rule.split, _split_axis(target))
     return distribution

@@ -109,7 +109,7 @@ class Target(NamedTuple):
 
     def error(self, what: str, *, hint: Words = "") -> TargetError:
         """Return an error that names the parameter and its shape."""
-        return TargetError(f"'{self.name}' of shape {list(self.shape)} {what}", hint=hint)
+        return TargetError(f"'{self.name}' of shape {list(self.shape)}", what, hint=hint)
 
     @property
     def _fans(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ def show_plan(checkpoint: Checkpoint, plan: Plan) -> Changes:
     """Return what is initialized and what is kept, in the model's order."""
     drawn = {name: "" for draw in plan.draws for name in draw.names}
     drawn |= {draw.names[0]: note_on(draw) for draw in plan.draws}
-    kept = {name: _note_kept(name, why) for name, why in plan.kept.items()}
+    kept = {name: _note_kept(why) for name, why in plan.kept.items()}
     notes = drawn | kept
     rows = rows_with_notes(checkpoint, {name: notes[name] for name in checkpoint if name in notes})
     totals = total(checkpoint, (row for row in rows if row.name in drawn))
@@ -29,9 +29,8 @@ def note_on(draw: Draw) -> str:
     return f"{scheme} ({draw.rule.text})"
 
 
-def _note_kept(name: str, why: str) -> str:
-    """Return why a parameter is kept, without what its line says of it."""
-    return "kept" if why == KEPT_BY_RULE else "kept: " + why.removeprefix(f"'{name}' ")
+def _note_kept(why: str) -> str:
+    return "kept" if why == KEPT_BY_RULE else f"kept: {why}"
 
 
 def tsv_lines(plan: Plan) -> Iterator[str]:
