@@ -24,10 +24,11 @@ class Source(ABC):
     """Random access to `size` bytes, from any thread; `name` is what messages call it.
 
     `whole` says that no part of the bytes can be had for less than all of them, `sequential` that
-    they are quickest read in order, `is_far` that a read takes long whatever its length, `block`
-    how many elements at least are best computed together. `identity` tells its file from any other,
-    and from the same one before it was written to; () where there is none. `checksum` is the CRC-32
-    of all of the bytes, where an archive says so.
+    they are quickest read in order, `is_far` that a read takes long whatever its length, `is_alone`
+    that they are of an open file whose folder is not known, `block` how many elements at least are
+    best computed together. `identity` tells its file from any other, and from the same one before
+    it was written to; () where there is none. `checksum` is the CRC-32 of all of the bytes, where
+    an archive says so.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source(ABC):
     whole: bool = False
     sequential: bool = False
     is_far: bool = False
+    is_alone: bool = False
     block: int = 0
     identity: tuple[int, ...] = ()
     checksum: int | None = None
@@ -114,7 +116,7 @@ class FileSource(Source):
         """Read a file that is open already."""
         source = cls.__new__(cls)
         source.name = name
-        source.path = ""
+        source.is_alone = True
         source._prepare(descriptor)  # noqa: SLF001 (a second constructor)
         status = os.fstat(descriptor)
         source.identity = identity_of(status)
@@ -134,14 +136,14 @@ class FileSource(Source):
     def release(self) -> None:
         """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
         with self._lock:
-            if self.path and self._descriptor != CLOSED and not self._readers:
+            if not self.is_alone and self._descriptor != CLOSED and not self._readers:
                 descriptor, self._descriptor = self._descriptor, CLOSED
                 with suppress(OSError):  # nothing was written through it
                     os.close(descriptor)
 
     def beside(self, name: str, *, follow: bool = True) -> Source | None:
         """Return the file of this name in the same folder; a symbolic link only if `follow`."""
-        if not self.path:
+        if self.is_alone:
             return super().beside(name)
         own = os.path.dirname(self.path)
         path = os.path.join(own, name)

@@ -13,6 +13,7 @@ from gguf import GGML_QUANT_SIZES, GGUFEndian, GGUFReader, GGUFWriter
 from gguf import GGMLQuantizationType as Quantization
 from gguf.quants import dequantize, quantize
 from hostile import VERBS, Row, assert_bounded, assert_refused
+from program import paramctl
 from safetensors import safe_open
 
 from paramctl import open as open_model
@@ -190,6 +191,14 @@ def test_a_part_alone_says_what_it_should_be_called(tmp_path: Path, forks: Forks
     run = forks.run("ls", tmp_path / "first.gguf")
     assert run.code == 3
     assert "name it MODEL-00001-of-00003.gguf, the others lie beside it" in run.err
+
+
+def test_a_part_in_a_pipe_is_to_be_named_itself(tmp_path: Path) -> None:
+    part = split(tmp_path)[0][1].read_bytes()
+    run = paramctl("ls", stdin=part)
+    assert (run.code, run.out) == (3, "")
+    said = "part 2 of 3; name the file itself, the others lie beside it"
+    assert run.err == f"paramctl: <stdin>: {said}\n"
 
 
 def test_verbs_take_the_values_for_floats(tmp_path: Path, forks: Forks) -> None:

@@ -76,9 +76,13 @@ def _stem(source: Source, own: int, count: int) -> str:
     """Return what the names of all parts begin with."""
     name = _PART.fullmatch(os.path.basename(source.name))
     if name is None or (int(name[2]), int(name[3])) != (own + 1, count):
+        what = f"part {own + 1} of {count}"
+        if source.is_alone:
+            raise MalformedError(what, hint="name the file itself, the others lie beside it")
+        wanted = PART_NAME.format("MODEL", own + 1, count)
         raise MalformedError(
-            f"part {own + 1} of {count}, whose name does not say so",
-            hint=f"name it {PART_NAME.format('MODEL', own + 1, count)}, the others lie beside it",
+            f"{what}, whose name does not say so",
+            hint=f"name it {wanted}, the others lie beside it",
         )
     return name[1]
 
