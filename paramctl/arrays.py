@@ -131,7 +131,7 @@ def _lazy_elements(entry: Entry) -> Iterator[Array]:
     if not entry.dtype.numpy:
         raise UsageError(
             f"'{entry.name}' is {entry.layout}: of {entry.dtype.name}, its bytes are not stored",
-            hint=Spelling("--format npy", "read() computes them"),
+            hint=Spelling("paramctl show --format npy writes them", "read() computes them"),
         )
     yield from blocks(entry)
 
@@ -224,7 +224,8 @@ def _stored_type(dtype: DType, *, big_endian: bool) -> np.dtype[Any] | None:
 
 def _opaque(entry: Entry) -> UsageError:
     what = f"'{entry.name}': values of {entry.dtype.name} are not unpacked"
-    return UsageError(what, hint=Spelling("--format raw", "raw() yields its bytes"))
+    show = Spelling("paramctl show --format raw writes", "raw() yields")
+    return UsageError(what, hint=(show, " its bytes"))
 
 
 def _storage(entry: Entry) -> Storage:
