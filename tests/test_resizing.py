@@ -329,11 +329,21 @@ def test_no_size_is_negative() -> None:
         resized(checkpoint_of({"a": torch.ones(2)}), "a", shape=(-1,))
 
 
-def test_a_model_without_values_has_nothing_to_resize(torch_forks: Forks) -> None:
-    run = torch_forks.run("resize", SAMPLES / "mlp.yaml", "0.weight", "--shape", "9x4")
+@pytest.mark.parametrize(
+    ("model", "name", "form"),
+    [
+        ("mlp.yaml", "0.weight", "spec"),
+        ("fancy_mlp.py:fancy_mlp", "linear.weight", "factory"),
+        ("llama_config", "lm_head.weight", "Hugging Face config"),
+    ],
+)
+def test_a_model_without_values_has_nothing_to_resize(
+    model: str, name: str, form: str, torch_forks: Forks
+) -> None:
+    run = torch_forks.run("resize", f"{SAMPLES}/{model}", name, "--shape", "9x4")
     assert (run.code, run.out) == (2, "")
-    assert "'0.weight' has no values yet" in run.err
-    assert "write the shape into the spec" in run.err
+    assert f"'{name}' has no values yet" in run.err
+    assert run.err.endswith(f"; give it that shape in the {form}, or values with paramctl init\n")
 
 
 def test_a_plan_says_what_was_what_is_lost_and_what_is_new() -> None:

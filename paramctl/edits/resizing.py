@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from paramctl.addresses import resolve_all
 from paramctl.arrays import ARRAYS
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.doors import option
+from paramctl.doors import option, verb
 from paramctl.dtypes import FLOATING
 from paramctl.edits.averaged import Averaged
 from paramctl.edits.filled import Filled
@@ -98,7 +98,7 @@ def plan(
     for name in resolve_all(checkpoint.entries, addresses):
         named.setdefault(groups.stored(name), name)
     for name in named.values():
-        _check(checkpoint.entries[name], shape)
+        _check(checkpoint, checkpoint.entries[name], shape)
     found = [
         Resizing(checkpoint.entries[name], tuple(groups.members(name)), shape)
         for name in named.values()
@@ -131,11 +131,12 @@ def resize(checkpoint: AnyCheckpoint, plan: Sequence[Resizing], seed: int) -> An
     return note_values(resized, drawn, seed) if drawn else resized
 
 
-def _check(entry: Entry, shape: Shape) -> None:
+def _check(checkpoint: Checkpoint, entry: Entry, shape: Shape) -> None:
     """Check that a parameter can have another shape of these sizes."""
     if entry.layout == PLANNED:
         what = f"'{entry.name}' has no values yet: only its shape and its type are known"
-        raise UsageError(what, hint="write the shape into the spec")
+        hint = (f"give it that shape in the {checkpoint.format}, or values with ", verb("init"))
+        raise UsageError(what, hint=hint)
     if entry.layout not in ARRAYS or entry.storage is None:
         raise UsageError(f"'{entry.name}' is {entry.layout}: it has no values laid out as an array")
     if entry.dtype.bits % 8:
