@@ -108,3 +108,13 @@ def test_a_wrong_call_is_told_with_a_way_out(
     run = forks.run(*(str(each).format(tmp_path) for each in call))
     assert run.out == ""
     assert run.err.endswith(f"{said.format(tmp_path)}\n")
+
+
+def test_a_file_that_cannot_be_written_is_called_what_the_user_calls_it(folder: Path) -> None:
+    (folder / "in").mkdir()
+    for typed in ("in", "./in", "in/../in", f"{folder}/in"):
+        run = paramctl("convert", MLP, "-o", typed, cwd=folder)
+        assert (run.code, run.err) == (6, f"paramctl: {typed}: is a folder; name a file in it\n")
+    (folder / "link").symlink_to("in")  # of a link, what it leads to is in the way
+    run = paramctl("convert", MLP, "-o", "link", cwd=folder)
+    assert run.err == f"paramctl: {folder.resolve()}/in: is a folder; name a file in it\n"

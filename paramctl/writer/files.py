@@ -53,7 +53,7 @@ def _draft(path: str, nbytes: int, *, force: bool) -> Iterator[Draft]:
 
 
 def _resolve(path: str) -> str:
-    """Return where a path leads, through all links.
+    """Return the path as it is, or where it leads if it is a link.
 
     Raises:
         FileError: it can be the name of no file.
@@ -61,6 +61,7 @@ def _resolve(path: str) -> str:
     if not path or path.endswith(os.sep):
         raise FileError("not the name of a file", hint="name a file", file=path)
     try:
-        return os.path.realpath(path)
+        real = os.path.realpath(path)
     except (OSError, ValueError) as error:
         raise FileError("no file can have this name", file=path) from error
+    return real if os.path.islink(path) else path

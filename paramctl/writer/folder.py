@@ -21,13 +21,18 @@ def naming(path: str) -> Iterator[None]:
 
 
 class Folder:
-    """An open folder: what is done in it is done there, even if its path leads elsewhere now."""
+    """An open folder: what is done in it is done there, even if its path leads elsewhere now.
+
+    The path "" is the current folder's: what is in it is called by its name alone.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         with naming(path):
             try:
-                self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self.descriptor = os.open(
+                    path or os.curdir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+                )
             except NotADirectoryError as error:
                 raise FileError("a file, and no folder", hint="name another", file=path) from error
 
