@@ -31,5 +31,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return what is here with what will be: completion and Python's "Did you mean" see it."""
-    return sorted({*globals(), *__all__})
+    """Return what a program may use: completion and Python's "Did you mean" see it."""
+    return sorted([*__all__, "__version__"])

@@ -127,7 +127,8 @@ class Checkpoint(Mapping[str, Entry]):
     outline: Callable[[], Outline] | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.file!r}: {len(self)} tensors, {self.format}>"
+        count = f"{len(self)} tensor{'s' if len(self) != 1 else ''}"
+        return f"<{type(self).__name__} {self.file!r}: {count}, {self.format}>"
 
     @property
     def counted(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ paramctl.open("mlp.pt").init("xavier", seed=0).tie("2", "4").save("mlp.safetenso
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint
@@ -15,6 +15,9 @@ from paramctl.init.devices import choose_device
 from paramctl.init.seeds import check_seed, fresh_seed
 from paramctl.inspected import Inspected
 from paramctl.signatures import checked
+
+if TYPE_CHECKING:
+    from paramctl.writer import Report
 
 
 class Model(Inspected):
@@ -220,10 +223,11 @@ class Model(Inspected):
         force: bool = False,
         ties: Literal["alias", "copy"] = "alias",
         max_shard_size: int | str | None = None,
-    ) -> None:
+    ) -> "Report":
         """Write a file in the format of its suffix, `.pt`, `.npz`, safetensors where it has none.
 
-        With `max_shard_size`, in bytes or as `5GB`, write a folder of safetensors files.
+        With `max_shard_size`, in bytes or as `5GB`, write a folder of safetensors files. What is
+        returned names the files, and notes what the format has no place for.
 
         Raises:
             UsageError: the suffix is that of no format that is written, or the file is there.
@@ -235,7 +239,7 @@ class Model(Inspected):
 
         size = None if max_shard_size is None else parse_size(str(max_shard_size))
         written = choose_format(path, is_sharded=size is not None)
-        save(self, path, WriteOptions(ties, size, force, written))
+        return save(self, path, WriteOptions(ties, size, force, written))
 
 
 def _check_spec(model: Model) -> None:

@@ -165,6 +165,17 @@ def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert torch.equal(load_file(tmp_path / "m.safetensors")["2.bias"], torch.tensor([3.0]))
 
 
+def test_what_a_format_has_no_place_for_is_noted(tmp_path: Path) -> None:
+    model = paramctl.open(SHARED).with_metadata({"license": "MIT"})
+    report = model.save(tmp_path / "x.npz")
+    assert report.files == (str(tmp_path / "x.npz"),)
+    assert report.nbytes == (tmp_path / "x.npz").stat().st_size
+    told = " ".join(report.notes)
+    assert "license" in told
+    assert "tie" in told
+    assert model.save(tmp_path / "x.safetensors").notes == ()
+
+
 def test_a_shard_size_makes_a_folder(tmp_path: Path) -> None:
     paramctl.open(SAMPLES / "gpt2").save(tmp_path / "out", max_shard_size=30_000)
     assert len(list((tmp_path / "out").glob("*.safetensors"))) > 1

@@ -135,6 +135,7 @@ def test_a_misspelt_name_of_the_door_gets_the_right_one() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stderr.endswith("has no attribute 'opn'. Did you mean: 'open'?\n")
     assert {"open", "Model", "Checkpoint"} <= {*dir(paramctl)}
+    assert not {"sys", "Any", "TYPE_CHECKING"} & {*dir(paramctl)}
 
 
 def test_a_key_of_another_type_is_an_unknown_name() -> None:
