@@ -25,6 +25,10 @@ Place = str | os.PathLike[str]
 class Inspected(Checkpoint):
     """A checkpoint that can be looked into, as by the verbs that change nothing."""
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what a notebook completes `model["` to."""
+        return list(self.entries)
+
     @checked
     def read(self, address: str) -> "Array":
         """Return the values of a parameter, or of a slice of it alone: `2.weight[0,:5]`.

@@ -78,6 +78,17 @@ def test_what_was_found_prints_its_numbers() -> None:
     (parameter,) = model.diff(model.set("2.weight[0, 1] = 5"), "2.weight").parameters
     assert repr(parameter.outcome.difference) == "<Difference: 7 of 8 equal, largest 2>"
     assert repr(Moments(0)) == "<Moments of 0 values>"
+    changed = model.set("0.bias = 1").with_metadata({"a": "b"})
+    told = "3 parameters equal, 1 parameters changed, 1 in metadata"
+    assert repr(model.diff(changed)) == f"<Comparison: {told}>"
+    assert repr(paramctl.open(SAMPLES / "mlp.yaml").probe(seed=0)) == (
+        "<Probe: loss -0.6322, 3 outputs, 4 parameters>"
+    )
+
+
+def test_a_notebook_completes_names() -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt")
+    assert model._ipython_key_completions_() == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ class Comparison(NamedTuple):
     metadata: Sequence[Fact]
     classes: Sequence[Fact]
 
+    def __repr__(self) -> str:
+        beside = {"in metadata": len(self.metadata), "in classes": len(self.classes)}
+        told = {f"parameters {change}": count for change, count in self.counts.items()} | beside
+        return f"<Comparison: {', '.join(f'{n:,} {what}' for what, n in told.items() if n)}>"
+
     @classmethod
     def of(
         cls,

@@ -37,6 +37,10 @@ class Probe(NamedTuple):
     outputs: list[Output]
     parameters: list[Parameter]
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.outputs):,} outputs, {len(self.parameters):,} parameters"
+        return f"<Probe: loss {self.loss:.4g}, {counts}>"
+
 
 def probe(module: nn.Module, given: Tensor, target: Tensor | None, loss: Loss) -> Probe:
     """Run a module forward and backward.
