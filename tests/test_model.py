@@ -120,7 +120,7 @@ def test_what_init_needs_is_told(tmp_path: Path) -> None:
         model.init(recipe="gtp2")
     (tmp_path / "x.yaml").write_text("layers: [{Linear: [4, 8]}, {Linear: [9, 1]}]")
     spec = paramctl.open(tmp_path / "x.yaml")
-    with pytest.raises(UsageError, match=r"does not fit .*; say what goes in: input: in"):
+    with pytest.raises(UsageError, match=r"does not fit .* goes in: input='2x3x32x32', or"):
         spec.init("xavier")
     with pytest.raises(UsageError, match=r"does not fit "):
         spec.graft(model)
@@ -185,6 +185,17 @@ def test_what_a_format_has_no_place_for_is_noted(tmp_path: Path) -> None:
     assert "license" in told
     assert "tie" in told
     assert model.save(tmp_path / "x.safetensors").notes == ()
+
+
+@pytest.mark.parametrize("name", ["y.pt", "y.dcp", "y"])
+def test_nothing_is_written_to_a_url(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    size = None if "." in name else "1MB"
+    with pytest.raises(UsageError, match="nothing is written to a URL; write a file, upload it"):
+        paramctl.open(SHARED).save(f"https://x/{name}", max_shard_size=size)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_shard_size_makes_a_folder(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from paramctl.views.escaping import escape
 from paramctl.views.summary import list_others
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
+from paramctl.writer.files import refuse_url
 from paramctl.writer.formats import FORMATS, choose_format, find_format
 from paramctl.writer.options import DCP, SAFETENSORS
 from paramctl.writer.shards import parse_size
@@ -165,8 +166,7 @@ def check_place(path: str, *, force: bool) -> None:
         UsageError: a file is in the way, or it would be written to a server.
         FileError: there is no such folder.
     """
-    if path.startswith(URL_SCHEMES):
-        raise UsageError("nothing is written to a URL", hint="write a file, upload it", file=path)
+    refuse_url(path)
     if os.path.isfile(path) and not force:
         raise UsageError("the file is there already", hint="--force replaces it", file=path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):

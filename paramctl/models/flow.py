@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.doors import Spelling
+from paramctl.doors import option
 from paramctl.errors import LimitError, ParamctlError, UsageError
 from paramctl.models import blocks
 from paramctl.models.reading import carried_spec
@@ -168,5 +168,5 @@ def _misfit(who: str, given: Any, error: BaseException) -> ParamctlError:
         return blamed
     what = f", {list(given.shape)}" if isinstance(given, Tensor) else ""
     why = str(error).partition("\n")[0] or type(error).__name__
-    hint = ("say what goes in: ", Spelling("--input 2x3x32x32, or ", ""), "input: in the spec")
+    hint = ("say what goes in: ", option("input", "2x3x32x32"), ", or input: in the spec")
     return UsageError(f"{who} does not fit what comes in{what}: {why}", hint=hint)

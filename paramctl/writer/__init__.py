@@ -4,7 +4,7 @@ import os
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.writer.crew import Crew
-from paramctl.writer.files import save_file
+from paramctl.writer.files import refuse_url, save_file
 from paramctl.writer.formats import plan
 from paramctl.writer.options import DCP, Report, WriteOptions
 from paramctl.writer.progress import Progress, no_progress
@@ -32,6 +32,7 @@ def save(
     path, is_folder = os.fspath(path), options.format == DCP
     if options.max_shard_size is None and not is_folder:
         return save_file(checkpoint, path, options, progress)
+    refuse_url(path)
     from paramctl.writer.dcp import plan_folder  # noqa: PLC0415 (rarely needed)
     from paramctl.writer.sharded import plan_shards, save_folder  # noqa: PLC0415 (the same)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.errors import FileError
+from paramctl.errors import FileError, UsageError
+from paramctl.sources import URL_SCHEMES
 from paramctl.writer.atomic import Draft, Drafts
 from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder
@@ -13,6 +14,16 @@ from paramctl.writer.formats import plan
 from paramctl.writer.interrupts import Interrupts
 from paramctl.writer.options import Report, WriteOptions
 from paramctl.writer.progress import Progress
+
+
+def refuse_url(path: str) -> None:
+    """Refuse to write to a server, or to a folder that is called like one.
+
+    Raises:
+        UsageError: it would be.
+    """
+    if path.startswith(URL_SCHEMES):
+        raise UsageError("nothing is written to a URL", hint="write a file, upload it", file=path)
 
 
 def save_file(
@@ -58,6 +69,7 @@ def _resolve(path: str) -> str:
     Raises:
         FileError: it can be the name of no file.
     """
+    refuse_url(path)
     if not path or path.endswith(os.sep):
         raise FileError("not the name of a file", hint="name a file", file=path)
     try:
