@@ -7,6 +7,7 @@ H5B2hdr.c of the library, for the widths of pointers.
 
 import struct
 from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 from paramctl.errors import MalformedError
 from paramctl.sources import Source
@@ -27,6 +28,24 @@ records, all."""
 _ADDRESS = struct.Struct("<Q")
 
 
+class Node(NamedTuple):
+    """Where a node is, how many records are in it, and how many levels are below it."""
+
+    place: int
+    records: int
+    level: int
+
+
+class Tree(NamedTuple):
+    """What the header of a tree says; a pointer takes other bytes for each level it leads to."""
+
+    node_bytes: int
+    record_bytes: int
+    pointer_bytes: tuple[int, ...]
+    root: Node
+    total: int
+
+
 def read_records(
     source: Source, address: int, purposes: Container[int], passed: set[int]
 ) -> Iterator[bytes]:
@@ -38,37 +57,55 @@ def read_records(
     Raises:
         MalformedError: it is not so.
     """
+    tree = _read_tree(source, address, purposes)
+    waiting = [] if tree.root.place == UNDEFINED else [tree.root]
+    found = 0
+    while waiting:
+        node = waiting.pop()
+        if node.place in passed:
+            raise MalformedError("HDF5: a tree with a node twice", where=f"offset {node.place}")
+        passed.add(node.place)
+        found += node.records
+        records, pointers = _read_node(source, tree, node)
+        yield records
+        waiting += _below(tree, node, pointers)
+    if found != tree.total:
+        what = f"HDF5: a tree of {tree.total} records that holds {found}"
+        raise MalformedError(what, where=f"offset {address}")
+
+
+def _read_tree(source: Source, address: int, purposes: Container[int]) -> Tree:
+    """Read the header of a tree, which must be for one of the `purposes`."""
     head = source.read(address, _HEADER.size)
     signature, purpose, node, record, depth, root, count, total = _HEADER.unpack(head)
     if signature != b"BTHD" or purpose not in purposes or node > MAX_NODE:
         raise _broken(address)
     if not record or record != RECORDS.get(purpose, record):
         raise _broken(address)
-    widths = list(_pointer_widths(node, record, depth, address))
-    waiting = [] if root == UNDEFINED else [(root, count, depth)]
-    found = 0
-    while waiting:
-        place, count, level = waiting.pop()
-        if place in passed:
-            raise MalformedError("HDF5: a tree with a node twice", where=f"offset {place}")
-        passed.add(place)
-        found += count
-        begin = PREFIX + count * record
-        end = begin + (count + 1) * widths[level - 1] if level else begin
-        data = source.read(place, end) if end + CHECKSUM <= node else b""
-        if not data.startswith(b"BTIN" if level else b"BTLF"):
-            raise _broken(place)
-        yield data[PREFIX:begin]
-        pointers = (data[at : at + widths[0]] for at in range(begin, end, widths[level - 1]))
-        waiting += [(*_read_pointer(pointer), level - 1) for pointer in pointers]
-    if found != total:
-        what = f"HDF5: a tree of {total} records that holds {found}"
-        raise MalformedError(what, where=f"offset {address}")
+    pointers = tuple(_pointer_widths(node, record, depth, address))
+    return Tree(node, record, pointers, Node(root, count, depth), total)
 
 
-def _read_pointer(data: bytes) -> tuple[int, int]:
-    """Return the address of a node, and how many records are in it."""
-    return _ADDRESS.unpack_from(data)[0], int.from_bytes(data[_ADDRESS.size :], "little")
+def _read_node(source: Source, tree: Tree, node: Node) -> tuple[bytes, bytes]:
+    """Return the records of a node, and its pointers to those below it: a leaf has none."""
+    begin = PREFIX + node.records * tree.record_bytes
+    end = begin + (node.records + 1) * tree.pointer_bytes[node.level - 1] if node.level else begin
+    data = source.read(node.place, end) if end + CHECKSUM <= tree.node_bytes else b""
+    if not data.startswith(b"BTIN" if node.level else b"BTLF"):
+        raise _broken(node.place)
+    return data[PREFIX:begin], data[begin:]
+
+
+def _below(tree: Tree, node: Node, pointers: bytes) -> Iterator[Node]:
+    """Yield the nodes that pointers lead to: each has an address, and how many records are there.
+
+    How many are below those too, which it may have, is not asked.
+    """
+    first = tree.pointer_bytes[0]
+    for at in range(0, len(pointers), tree.pointer_bytes[node.level - 1]):
+        count = int.from_bytes(pointers[at + _ADDRESS.size : at + first], "little")
+        (place,) = _ADDRESS.unpack_from(pointers, at)
+        yield Node(place, count, node.level - 1)
 
 
 def _pointer_widths(node: int, record: int, depth: int, address: int) -> Iterator[int]:
