@@ -4,7 +4,7 @@ One group, a layer's variables, may go on from one file to the next. Source:
 keras/src/saving/saving_lib.py of Keras 3.10 and later, `ShardedH5IOStore`.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
@@ -38,24 +38,13 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
     index = read_index(source, options, has_lists=True)
     shards = index.by_file()
     whole = _Whole(source.size, index.files)
-    opened = read_beside(source, list(shards), _walk, follow=options.follow)
-    complaints: list[str] = []
-    gone: dict[str, str] = {}
-    for (file, groups), held in zip(shards.items(), opened, strict=True):
-        if held is None:
-            complaints.append(f"{file} is missing")
-            gone[file] = f"{file} is not there; put it beside the index"
-        else:
-            complaints += whole.add(file, held, groups)
-    for group, files in index.files.items():
-        whole.stand_in(group, [gone[file] for file in files if file in gone])
+    complaints = whole.fill(shards, read_beside(source, list(shards), _walk, follow=options.follow))
     checkpoint = Checkpoint(source.name, "sharded hdf5", {})
     hdf5.list_contents(checkpoint, whole, options, UNKNOWN)
-    part = [checkpoint.holds] if checkpoint.holds else []
-    checkpoint.holds = ", ".join([f"{len(shards)} files", *part])
+    checkpoint.holds = ", ".join(filter(None, [f"{len(shards)} files", checkpoint.holds]))
     checkpoint.metadata |= index.metadata
-    reasons = set(gone.values())
-    others = {name: why for name, why in checkpoint.missing.items() if why not in reasons}
+    told = {*whole.gone.values()}  # of their files
+    others = {name: why for name, why in checkpoint.missing.items() if why not in told}
     checkpoint.complaints = shorten(complaints + hdf5.tell_missing(others))
     return checkpoint
 
@@ -72,22 +61,39 @@ def _walk(file: Source) -> Walk:
 class _Whole(Contents):
     """What is in all files: the groups of the index in its order, then those that it leaves out."""
 
-    def __init__(self, nbytes: int, groups: Collection[str]) -> None:
+    def __init__(self, nbytes: int, index: Mapping[str, Sequence[str]]) -> None:
         super().__init__(nbytes=nbytes)
         self._places: dict[tuple[int, object], Dict | str] = {}
         """A group's id and a key in it -> the group there, or the file of the dataset there."""
-        self._listed = groups
-        for path in groups:
+        self._index = index
+        self.gone: dict[str, str] = {}
+        """A file that is not there -> what is said of the variables that may be in it."""
+        for path in index:
             self._group(path)
             if len(self._places) > MAX_GROUPS:
                 raise LimitError(f"the index names more than {MAX_GROUPS:,} groups")
 
-    def add(self, file: str, held: Contents, groups: Sequence[str]) -> list[str]:
-        """Take in what is in a file; return what is wrong: the index looks for `groups` in it.
+    def fill(
+        self, shards: Mapping[str, Sequence[str]], opened: Iterable[Contents | None]
+    ) -> list[str]:
+        """Take in what is in each file, None for one that is not there; return what is wrong.
 
         Raises:
-            MalformedError: something else stands where a dataset, or a group, of it is.
+            MalformedError: something else stands where a dataset, or a group, of one is.
         """
+        complaints: list[str] = []
+        for (file, groups), held in zip(shards.items(), opened, strict=True):
+            if held is None:
+                complaints.append(f"{file} is missing")
+                self.gone[file] = f"{file} is not there; put it beside the index"
+            else:
+                complaints += self._add(file, held, groups)
+        for path, files in self._index.items():
+            self._stand_in(path, [self.gone[file] for file in files if file in self.gone])
+        return complaints
+
+    def _add(self, file: str, held: Contents, groups: Sequence[str]) -> list[str]:
+        """Take in what is in a file; return what is wrong: the index looks for `groups` in it."""
         self.nbytes += held.nbytes
         self.attributes |= held.attributes
         self.others |= held.others
@@ -96,12 +102,12 @@ class _Whole(Contents):
         absent, unlisted = dict.fromkeys(groups), []
         for path, pairs in _split(held.root):
             absent.pop(path, None)
-            if path not in self._listed:
+            if path not in self._index:
                 unlisted.append(f"'{path}' is in a file, but not in the index")
             self._add_datasets(file, path, pairs)
         return [f"'{path}' is not in {file}" for path in absent] + unlisted
 
-    def stand_in(self, path: str, reasons: Sequence[str]) -> None:
+    def _stand_in(self, path: str, reasons: Sequence[str]) -> None:
         """List a variable of a group for each of its files that is not there, and why."""
         group = self._group(path)
         free = (key for key in map(str, count()) if (id(group), key) not in self._places)
