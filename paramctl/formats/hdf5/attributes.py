@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from paramctl.formats.hdf5.headers import read_raw_attributes
+from paramctl.formats.hdf5.headers import Message, read_raw_attributes
 from paramctl.formats.hdf5.library import File, load_h5py
 
 MAX_BYTES = 1 << 20  # of an attribute's numbers
@@ -19,23 +19,26 @@ class Attributes:
         self._h5py = load_h5py()
         self._left = MAX_TEXTS
 
-    def read(self, node: Any) -> dict[str, Any]:
+    def read(self, node: Any, header: list[Message]) -> dict[str, Any]:
         """Return the attributes of a group or dataset."""
-        if not self._h5py.h5a.get_num_attrs(node.id):  # going through none takes long
+        if not self._h5py.h5a.get_num_attrs(node):  # going through none takes long
             return {}
-        raw = read_raw_attributes(self._file.source, self._h5py.h5o.get_info(node.id).addr)
+        raw = read_raw_attributes(self._file.source, header)
+        is_group = isinstance(node, self._h5py.h5g.GroupID)
+        attributes = (self._h5py.Group if is_group else self._h5py.Dataset)(node).attrs
         # names that are no UTF-8 are bytes in h5py
-        return {_to_json(name): self._read(node.attrs, name, raw) for name in node.attrs}
+        return {_to_json(name): self._read(attributes, name, raw) for name in attributes}
 
     def _read(self, attributes: Any, name: str | bytes, raw: dict[bytes, bytes]) -> Any:
         attribute = attributes.get_id(name)
-        if attribute.get_space().get_simple_extent_type() == self._h5py.h5s.NULL:
+        shape = attribute.shape
+        if shape is None:
             return None
         try:
             dtype = attribute.dtype
         except TypeError:  # numpy has no such type
             return "a value of a type of its own"
-        shape, count = attribute.shape, prod(attribute.shape)
+        count = prod(shape)
         if dtype.kind in "biufcS" and count * dtype.itemsize <= MAX_BYTES:
             value = attributes[name] if count else []
             return _to_json(value.tolist() if hasattr(value, "tolist") else value)

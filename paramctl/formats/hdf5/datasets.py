@@ -5,8 +5,8 @@ from math import prod
 from typing import Any
 
 from paramctl.checkpoint import MISSING, Entry, Storage
-from paramctl.dtypes import BY_NUMPY, DType
 from paramctl.errors import LimitError, MalformedError
+from paramctl.formats.hdf5.element_types import ElementTypes
 from paramctl.formats.hdf5.filters import find_strange, measure, read_filters
 from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.slices import MAX_EXPANDED, MAX_TIMES, Box, boxes
@@ -16,7 +16,7 @@ MAX_CHUNKS = 1_000_000  # that may be looked for where few are stored
 MAX_CHUNK = 1 << 30  # bytes of one
 
 
-def read_dataset(file: File, dataset: Any) -> tuple[Entry, str] | None:
+def read_dataset(file: File, types: ElementTypes, dataset: Any) -> tuple[Entry, str] | None:
     """Return a dataset as an entry, and why its values are not there, "" where they are.
 
     None where it holds no numbers.
@@ -24,72 +24,57 @@ def read_dataset(file: File, dataset: Any) -> tuple[Entry, str] | None:
     Raises:
         MalformedError: it reaches beyond the end of the file.
     """
-    found = _find_type(dataset)
-    if found is None:
+    shape, found = dataset.shape, types.find(dataset.get_type())
+    if shape is None or found is None:
         return None
     dtype, big_endian = found
-    entry = Entry("", dtype, dataset.shape, None)
-    if absent := _find_unreadable(dataset) or _find_absent(entry, dataset):
+    entry = Entry("", dtype, shape, None)
+    nbytes, properties = entry.nbytes, dataset.get_create_plist()
+    absent = _find_unreadable(properties) or _find_absent(dataset, properties, nbytes)
+    if absent:
         return entry._replace(layout=MISSING), absent
-    source, offset = _locate(file, dataset, entry.nbytes)
-    storage = Storage(source, offset, entry.nbytes, "", big_endian)
-    return entry._replace(storage=storage), ""
+    source, offset = _locate(file, dataset, nbytes)
+    return entry._replace(storage=Storage(source, offset, nbytes, "", big_endian)), ""
 
 
-def _find_type(dataset: Any) -> tuple[DType, bool] | None:
-    """Return the type of the elements, and whether they are big-endian; None of no numbers.
-
-    They must be stored as numpy has them in memory.
-    """
-    try:
-        numpy = dataset.dtype
-    except TypeError:  # numpy has no such type
-        return None
-    dtype = BY_NUMPY.get(numpy.str[1:])
-    if dtype is None or dataset.shape is None:
-        return None
-    stored, h5t = dataset.id.get_type(), load_h5py().h5t
-    if numpy.kind == "V":  # a table of two columns has two bytes too
-        return (dtype, False) if stored.get_class() == h5t.OPAQUE else None
-    if stored != h5t.py_create(numpy, logical=True):
-        return None
-    return dtype, numpy.str[0] == ">"
-
-
-def _find_unreadable(dataset: Any) -> str:
+def _find_unreadable(properties: Any) -> str:
     """Say why values cannot be read: they are in another file, or packed in a way of its own."""
-    properties = dataset.id.get_create_plist()
     if properties.get_external_count():
         name = properties.get_external(0)[0].decode("utf-8", "backslashreplace")
         return f"its values are in the file '{name}', which is not opened"
     if properties.get_layout() == load_h5py().h5d.VIRTUAL:
         return "it is made of other datasets, which may be in other files: they are not opened"
-    strange = find_strange(dataset)
+    strange = find_strange(properties)
     return f"its values are packed by {strange}, which is not read" if strange else ""
 
 
-def _find_absent(entry: Entry, dataset: Any) -> str:
+def _find_absent(dataset: Any, properties: Any, nbytes: int) -> str:
     """Say why values are not in the file: they are only said to be many."""
-    stored = dataset.id.get_storage_size()
-    if entry.nbytes > max(MAX_EXPANDED, MAX_TIMES * stored):
-        return f"of its {entry.nbytes} bytes {stored} are stored"
-    if dataset.chunks is None:
+    stored = dataset.get_storage_size()
+    if nbytes > max(MAX_EXPANDED, MAX_TIMES * stored):
+        return f"of its {nbytes} bytes {stored} are stored"
+    if properties.get_layout() != load_h5py().h5d.CHUNKED:
         return ""
-    sizes = zip(entry.shape, dataset.chunks, strict=True)
+    sizes = zip(dataset.shape, properties.get_chunk(), strict=True)
     chunks = prod(-(-size // chunk) for size, chunk in sizes)
-    if chunks > MAX_CHUNKS and chunks > MAX_TIMES * dataset.id.get_num_chunks():
+    if chunks > MAX_CHUNKS and chunks > MAX_TIMES * dataset.get_num_chunks():
         return f"of its {chunks} chunks few are stored"
     return ""
 
 
 def _locate(file: File, dataset: Any, nbytes: int) -> tuple[Source, int]:
     """Return the source of a dataset's elements, and where in it they begin."""
-    offset = dataset.id.get_offset()
+    offset = dataset.get_offset()
     if offset is None or not nbytes:
-        return Gathered(file, dataset.name, nbytes), 0
-    if offset + nbytes > file.source.size or dataset.id.get_storage_size() < nbytes:
-        raise MalformedError(f"dataset '{dataset.name}' of {nbytes} bytes is cut short")
+        return Gathered(file, _path(dataset), nbytes), 0
+    if offset + nbytes > file.source.size or dataset.get_storage_size() < nbytes:
+        raise MalformedError(f"dataset '{_path(dataset)}' of {nbytes} bytes is cut short")
     return file.source, offset
+
+
+def _path(dataset: Any) -> str:
+    path: bytes = load_h5py().h5i.get_name(dataset)
+    return path.decode()
 
 
 class Gathered(Source):
@@ -128,7 +113,7 @@ class Gathered(Source):
         nbytes = prod(dataset.chunks) * dataset.dtype.itemsize
         if nbytes > MAX_CHUNK:
             raise LimitError(f"dataset '{self._path}' has chunks of {nbytes} bytes")
-        filters = read_filters(dataset)
+        filters = read_filters(dataset.id.get_create_plist())
         ranges = (
             range(each.start - each.start % chunk, each.stop, chunk)
             for each, chunk in zip(box, dataset.chunks, strict=True)

@@ -14,15 +14,13 @@ CHECKSUM = 4  # bytes that FLETCHER32 puts behind
 PIECE = 1 << 20  # bytes that are inflated at a time, to count them
 
 
-def read_filters(dataset: Any) -> list[int]:
+def read_filters(properties: Any) -> list[int]:
     """Return the codes of a dataset's filters, in the order in which they packed it."""
-    properties = dataset.id.get_create_plist()
     return [properties.get_filter(place)[0] for place in range(properties.get_nfilters())]
 
 
-def find_strange(dataset: Any) -> str:
+def find_strange(properties: Any) -> str:
     """Return a filter of a dataset that h5py does not write, or not so; "" where there is none."""
-    properties = dataset.id.get_create_plist()
     before: set[int] = set()
     for place in range(properties.get_nfilters()):
         code, _, _, name = properties.get_filter(place)

@@ -14,6 +14,7 @@ from paramctl.sources import Source
 
 CONTINUATION, ATTRIBUTE, LINK_INFO, ATTRIBUTE_INFO = 0x10, 0x0C, 0x02, 0x15
 MAX_HEADER = 16 << 20  # bytes; an attribute in it has 64 kB at the most
+OPENING = 512  # bytes that are read at once, in which most headers lie whole
 
 _PREFIX1 = struct.Struct("<BxHLL4x")
 _MESSAGE1 = struct.Struct("<HHB3x")
@@ -23,37 +24,38 @@ _ATTRIBUTE = struct.Struct("<2B3H")
 _TIMES, _COUNTS, _ORDER = 0x20, 0x10, 0x04  # flags of a header of version 2
 
 Block = tuple[int, int]  # offset, length
+Message = tuple[int, bytes]  # its kind, its body
 
 
-def read_raw_attributes(source: Source, address: int) -> dict[bytes, bytes]:
+def read_header(source: Source, address: int) -> list[Message]:
+    """Return the messages of an object whose header is at `address`.
+
+    Raises:
+        MalformedError: the header breaks a rule of the format.
+    """
+    try:
+        return list(_messages(source, address))
+    except (struct.error, IndexError) as error:
+        raise MalformedError("HDF5: a broken header", where=f"offset {address}") from error
+
+
+def read_raw_attributes(source: Source, header: list[Message]) -> dict[bytes, bytes]:
     """Return the stored bytes of an object's attributes by their names; very large ones apart.
 
     Raises:
         MalformedError: the header breaks a rule of the format.
     """
     found: list[bytes] = []
-    for kind, body in read_messages(source, address, ATTRIBUTE, ATTRIBUTE_INFO):
+    for kind, body in header:
         if kind == ATTRIBUTE:
             found.append(body)
-        else:
+        elif kind == ATTRIBUTE_INFO:
             heap, by_name, *_ = read_info(kind, body)
             found += read_attributes(source, heap, by_name)
     try:
         return dict(map(_read_attribute, found))
     except (struct.error, IndexError) as error:
-        raise _broken(address) from error
-
-
-def read_messages(source: Source, address: int, *kinds: int) -> list[tuple[int, bytes]]:
-    """Return an object's messages of some kinds: the kind and the body of each.
-
-    Raises:
-        MalformedError: the header breaks a rule of the format.
-    """
-    try:
-        return [message for message in _messages(source, address) if message[0] in kinds]
-    except (struct.error, IndexError) as error:
-        raise _broken(address) from error
+        raise MalformedError("HDF5: a broken attribute") from error
 
 
 def read_info(kind: int, body: bytes) -> list[int]:
@@ -68,10 +70,6 @@ def read_info(kind: int, body: bytes) -> list[int]:
     return [int.from_bytes(place, "little") for place in places]
 
 
-def _broken(address: int) -> MalformedError:
-    return MalformedError("HDF5: a broken header", where=f"offset {address}")
-
-
 def _read_attribute(body: bytes) -> tuple[bytes, bytes]:
     version, _, *sizes = _ATTRIBUTE.unpack_from(body)
     begin = _ATTRIBUTE.size + (version > 2)  # the character set
@@ -81,18 +79,20 @@ def _read_attribute(body: bytes) -> tuple[bytes, bytes]:
     return name.rstrip(b"\0"), body[begin:]
 
 
-def _messages(source: Source, address: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and the body of each message."""
-    prefix = source.read(address, min(40, source.size - address))
-    flags = prefix[5] if prefix.startswith(b"OHDR") else None
-    blocks = [_first_block(prefix, address, flags)]
+def _messages(source: Source, address: int) -> Iterator[Message]:
+    opening = source.read(address, min(OPENING, source.size - address))
+    flags = opening[5] if opening.startswith(b"OHDR") else None
+    blocks = [_first_block(opening, address, flags)]
     left = MAX_HEADER
     while blocks:
         offset, length = blocks.pop()
         left -= length
         if left < 0:
             raise MalformedError("HDF5: a header that is too long", where=f"offset {address}")
-        for kind, body in _split(source.read(offset, length), flags):
+        begin = offset - address
+        is_read = begin >= 0 and begin + length <= len(opening)
+        block = opening[begin : begin + length] if is_read else source.read(offset, length)
+        for kind, body in _split(block, flags):
             if kind == CONTINUATION:
                 offset, length = _PLACE.unpack_from(body)
                 # in version 2 it has a signature and a checksum around it
@@ -100,15 +100,15 @@ def _messages(source: Source, address: int) -> Iterator[tuple[int, bytes]]:
             yield kind, body
 
 
-def _first_block(prefix: bytes, address: int, flags: int | None) -> Block:
+def _first_block(opening: bytes, address: int, flags: int | None) -> Block:
     if flags is None:
-        return address + _PREFIX1.size, _PREFIX1.unpack_from(prefix)[3]
+        return address + _PREFIX1.size, _PREFIX1.unpack_from(opening)[3]
     place = 6 + 16 * bool(flags & _TIMES) + 4 * bool(flags & _COUNTS)
     width = 1 << (flags & 3)
-    return address + place + width, int.from_bytes(prefix[place : place + width], "little")
+    return address + place + width, int.from_bytes(opening[place : place + width], "little")
 
 
-def _split(block: bytes, flags: int | None) -> Iterator[tuple[int, bytes]]:
+def _split(block: bytes, flags: int | None) -> Iterator[Message]:
     head = _MESSAGE1 if flags is None else _MESSAGE2
     after = 0 if flags is None else 2 * bool(flags & _ORDER)
     place = 0

@@ -12,7 +12,7 @@ from collections.abc import Container
 from paramctl.errors import MalformedError
 from paramctl.formats.hdf5.chunk_arrays import check_extensible, check_fixed
 from paramctl.formats.hdf5.fractal_heaps import Heap
-from paramctl.formats.hdf5.headers import ATTRIBUTE_INFO, LINK_INFO, read_info, read_messages
+from paramctl.formats.hdf5.headers import ATTRIBUTE_INFO, LINK_INFO, Message, read_info
 from paramctl.formats.hdf5.trees2 import (
     ATTRIBUTES,
     ATTRIBUTES_IN_ORDER,
@@ -43,21 +43,20 @@ class Trees:
         self._source = source
         self._passed: set[int] = set()
 
-    def check(self, address: int) -> None:
-        """Check the trees of the group or dataset whose header is at `address`.
+    def check(self, header: list[Message]) -> None:
+        """Check the trees of a group or dataset.
 
         Raises:
             MalformedError: one is no tree.
         """
-        kinds = (SYMBOL_TABLE, LAYOUT, LINK_INFO, ATTRIBUTE_INFO)
-        for kind, body in read_messages(self._source, address, *kinds):
+        for kind, body in header:
             if kind == SYMBOL_TABLE:
                 self._check(_address(body, 0), GROUP_KEY)
-            elif kind != LAYOUT:
+            elif kind in (LINK_INFO, ATTRIBUTE_INFO):
                 self._check_many(kind, *read_info(kind, body))
-            elif body[:1] < b"\4":
+            elif kind == LAYOUT and body[:1] < b"\4":
                 self._check_chunks(body)
-            elif body[1:2] == bytes([CHUNKED]):
+            elif kind == LAYOUT and body[1:2] == bytes([CHUNKED]):
                 self._check_newer_chunks(body)
 
     def _check_chunks(self, body: bytes) -> None:

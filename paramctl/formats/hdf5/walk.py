@@ -11,6 +11,8 @@ from paramctl.checkpoint import Entry
 from paramctl.errors import LimitError
 from paramctl.formats.hdf5.attributes import Attributes
 from paramctl.formats.hdf5.datasets import read_dataset
+from paramctl.formats.hdf5.element_types import ElementTypes
+from paramctl.formats.hdf5.headers import Message, read_header
 from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.formats.hdf5.trees import Trees
 from paramctl.formats.missing import ABSENT
@@ -68,13 +70,14 @@ class Walk(Contents):
         self._file = file
         self._told = Attributes(file)
         self._trees = Trees(file.source)
+        self._types = ElementTypes()
         self._h5py = load_h5py()
         self._nodes: dict[int, Dict | Entry | None] = {}  # by their addresses
         self._links: list[tuple[Link, int, str]] = []  # with their places and paths
         with file.opened() as root:
-            self._waiting = deque([Group(root, self.root, "", 0)])
+            self._waiting = deque([Group(root.id, self.root, "", 0)])
             self._nodes[file.root] = self.root
-            self._trees.check(file.root)
+            self._tell_attributes(root.id, self._check(file.root), "")
             while self._waiting:
                 self._visit(self._waiting.popleft())
         self._resolve()
@@ -82,8 +85,7 @@ class Walk(Contents):
     def _visit(self, group: Group) -> None:
         if group.depth > MAX_DEPTH:
             raise LimitError(f"groups are nested more than {MAX_DEPTH} deep")
-        self._tell_attributes(group.node, group.path)
-        for name, info in self._in_order(group.node.id):
+        for name, info in self._in_order(group.node):
             key = decode_utf8(name, "the name of a link")
             path = f"{group.path}.{key}" if group.path else key
             if len(path) > MAX_PATH:
@@ -108,25 +110,32 @@ class Walk(Contents):
     def _open(self, group: Group, name: bytes, info: Any, path: str) -> Dict | Entry | Link | None:
         h5l = self._h5py.h5l
         if info.type == h5l.TYPE_SOFT:
-            target = group.node.id.links.get_val(name)
+            target = group.node.links.get_val(name)
             return Link(decode_utf8(target, "the target of a link"), group.made)
         if info.type != h5l.TYPE_HARD:
             self.absent[path] = "it is in another file, which is not opened"
             return ABSENT
         if info.u not in self._nodes:
-            self._trees.check(info.u)
-            self._nodes[info.u] = self._read(group.node[name], path, group.depth + 1)
+            header = self._check(info.u)
+            node = self._h5py.h5o.open(group.node, name)
+            self._nodes[info.u] = self._read(node, header, path, group.depth + 1)
         return self._nodes[info.u]
 
-    def _read(self, node: Any, path: str, depth: int) -> Dict | Entry | None:
-        if isinstance(node, self._h5py.Group):
+    def _check(self, address: int) -> list[Message]:
+        """Return the header of an object, where what it leads to is sound."""
+        header = read_header(self._file.source, address)
+        self._trees.check(header)
+        return header
+
+    def _read(self, node: Any, header: list[Message], path: str, depth: int) -> Dict | Entry | None:
+        if isinstance(node, self._h5py.h5t.TypeID):
+            return None
+        self._tell_attributes(node, header, path)
+        if isinstance(node, self._h5py.h5g.GroupID):
             made = Dict()
             self._waiting.append(Group(node, made, path, depth))
             return made if len(node) else None
-        if not isinstance(node, self._h5py.Dataset):
-            return None
-        self._tell_attributes(node, path)
-        found = read_dataset(self._file, node)
+        found = read_dataset(self._file, self._types, node)
         if found is None:
             self.others[path] = _describe(node)
             return None
@@ -135,8 +144,8 @@ class Walk(Contents):
             self.absent[path] = absent
         return entry
 
-    def _tell_attributes(self, node: Any, path: str) -> None:
-        for name, value in self._told.read(node).items():
+    def _tell_attributes(self, node: Any, header: list[Message], path: str) -> None:
+        for name, value in self._told.read(node, header).items():
             self.attributes[f"{path}@{name}" if path else name] = value
             parent, _, last = path.rpartition(".")
             if last == VARIABLES and name == NAME and isinstance(value, str):
@@ -173,7 +182,8 @@ class Walk(Contents):
 def _describe(dataset: Any) -> str:
     """Say what a dataset without numbers holds."""
     try:
-        kind = "text" if load_h5py().check_string_dtype(dataset.dtype) else str(dataset.dtype)
+        dtype = dataset.dtype
+        kind = "text" if load_h5py().check_string_dtype(dtype) else str(dtype)
     except TypeError:  # numpy has no such type
         kind = "a type of its own"
     return f"{kind} {'of no shape' if dataset.shape is None else list(dataset.shape)}"
