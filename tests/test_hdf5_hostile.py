@@ -170,6 +170,20 @@ def lead_in_a_circle() -> bytes:
     return bytes(data)
 
 
+def path_for_a_name() -> bytes:
+    """Return a file in which a link's name leads through a group whose tree is in itself."""
+
+    def write(file: h5py.File) -> None:
+        file["g/y"] = np.zeros(2)
+        file["g_x"] = np.zeros(2)
+
+    data = bytearray(make(write).replace(b"g_x", b"g/x"))
+    tree = data.rindex(b"TREE\0\0")
+    data[tree + 5] = 1
+    struct.pack_into("<Q", data, tree + 24 + 8, tree)
+    return bytes(data)
+
+
 def tree_in_itself(kind: int, key: int) -> bytes:
     """Return a file in which what is below the nodes of trees of a kind are these again."""
 
@@ -281,6 +295,7 @@ REFUSED = [
     Row("a-heap-without-an-end", texts(change_heap), 3, "a broken heap"),
     Row("a-heap-of-1-TB", texts(change_size), 5, "a heap of 1099511627776 bytes"),
     Row("free-places-in-a-circle", lead_in_a_circle(), 3, "free places lead in a circle"),
+    Row("a-path-for-a-name", path_for_a_name(), 3, "a link with the name 'g/x', which is a path"),
     Row("a-group-s-tree-in-itself", tree_in_itself(0, 8), 3, "a tree with a node twice"),
     Row("a-tree-of-chunks-in-itself", tree_in_itself(1, 24), 3, "with a node twice"),
     Row("a-tree-of-another-level", NET.replace(b"TREE\0\0", b"TREE\0\1"), 3, "a broken tree"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry
-from paramctl.errors import LimitError
+from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.hdf5.attributes import Attributes
 from paramctl.formats.hdf5.datasets import read_dataset
 from paramctl.formats.hdf5.element_types import ElementTypes
@@ -101,7 +101,7 @@ class Walk(Contents):
 
         Where it is not, objects stand in the order in which they lie in the file.
         """
-        links = [(name, group.links.get_info(name)) for name in group]
+        links = [(name, group.links.get_info(name)) for name in _read_names(group)]
         hard = self._h5py.h5l.TYPE_HARD
         if all(info.corder_valid for _, info in links):
             return sorted(links, key=lambda link: link[1].corder)
@@ -177,6 +177,20 @@ class Walk(Contents):
                 return node
             link = node
         return None
+
+
+def _read_names(group: Any) -> list[bytes]:
+    """Return the names of a group's links.
+
+    Raises:
+        MalformedError: one is a path: the library would go through groups that are not checked yet.
+    """
+    names = list(group)
+    for name in names:
+        if b"/" in name or name in (b"", b"."):
+            told = name.decode("utf-8", "backslashreplace")
+            raise MalformedError(f"HDF5: a link with the name '{told}', which is a path")
+    return names
 
 
 def _describe(dataset: Any) -> str:
