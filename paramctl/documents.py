@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from paramctl.doors import Words
 from paramctl.errors import ExpressionError, UsageError
 from paramctl.expressions.quoting import closest
 
@@ -91,7 +92,7 @@ def read_text(node: yaml.Node, what: str) -> str:
     return text
 
 
-def error_at(node: yaml.Node, what: str, *, hint: str = "") -> UsageError:
+def error_at(node: yaml.Node, what: str, *, hint: Words = "") -> UsageError:
     """Return an error that says where in the document it is."""
     where = _place(node.start_mark.line, node.start_mark.column)
     return UsageError(what, where=where, hint=hint)

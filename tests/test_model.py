@@ -118,6 +118,9 @@ def test_what_init_needs_is_told(tmp_path: Path) -> None:
             call()
     with pytest.raises(UsageError, match=r"^no recipe 'gtp2'; closest: gpt2"):
         model.init(recipe="gtp2")
+    (tmp_path / "r.yaml").write_text("rules:\n- 0.weight: my.py:f")
+    with pytest.raises(UsageError, match=r"no Python file .*; give it an init\(\) of its own"):
+        model.init(recipe=tmp_path / "r.yaml")
     (tmp_path / "x.yaml").write_text("layers: [{Linear: [4, 8]}, {Linear: [9, 1]}]")
     spec = paramctl.open(tmp_path / "x.yaml")
     with pytest.raises(UsageError, match=r"does not fit .* goes in: input='2x3x32x32', or"):

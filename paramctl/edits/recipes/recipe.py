@@ -28,6 +28,7 @@ from paramctl.documents import (
     read_mapping,
     read_text,
 )
+from paramctl.doors import Spelling
 from paramctl.edits.recipes.variables import read_variables
 from paramctl.edits.rules import WEIGHTS_OF_LAYERS, Rule, parse_or_keep
 from paramctl.errors import ExpressionError, NoMatchError
@@ -95,7 +96,8 @@ def _check_address(node: yaml.Node, address: str, checkpoint: Checkpoint) -> Non
 def _read_scheme(node: yaml.Node, variables: Variables) -> BoundScheme | None:
     text = read_text(node, "a scheme")
     if names_a_file(text):
-        raise error_at(node, "a recipe runs no Python file", hint="give it a --rule of its own")
+        hint = ("give it ", Spelling("a --rule", "an init()"), " of its own")
+        raise error_at(node, "a recipe runs no Python file", hint=hint)
     with placing(node, _hint(variables)):
         return parse_or_keep(text, CONSTANTS | variables)
 
