@@ -31,6 +31,11 @@ class Storage(NamedTuple):
     key: str = ""
     big_endian: bool = False
 
+    @classmethod
+    def whole(cls, source: Source, *, big_endian: bool = False) -> "Storage":
+        """Return all bytes of a source."""
+        return cls(source, 0, source.size, big_endian=big_endian)
+
 
 class Entry(NamedTuple):
     """What a parameter is and where it lies; holds no values and knows no numpy and no torch.

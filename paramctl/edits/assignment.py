@@ -146,11 +146,11 @@ def _assigned(entry: Entry, slices: Index, tree: Node, operands: _Operands) -> S
     _check_type(entry, formula.result())
     source = Assigned(entry, region, formula.values, formula.operands.values())
     if source.depth < MAX_DEPTH:
-        return Storage(source, 0, source.size)
+        return Storage.whole(source)
     if source.size > MAX_COMPUTED:
         what = f"'{entry.name}' is changed by more than {MAX_DEPTH} statements on one another"
         raise UsageError(what, hint="write the model in between")
-    return Storage(BytesSource(source.read(0, source.size), entry.name), 0, source.size)
+    return Storage.whole(BytesSource(source.read(0, source.size), entry.name))
 
 
 def _check_computable(entry: Entry) -> None:

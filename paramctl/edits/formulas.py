@@ -140,7 +140,7 @@ def _constant(node: List) -> Entry:
     values = values.astype(values.dtype.newbyteorder("<"))
     source = BytesSource(values.tobytes(), str(node))
     dtype = BY_NUMPY[values.dtype.str]
-    return Entry(str(node), dtype, values.shape, Storage(source, 0, source.size))
+    return Entry(str(node), dtype, values.shape, Storage.whole(source))
 
 
 def _numbers(node: Node) -> Any:

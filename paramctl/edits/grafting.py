@@ -51,6 +51,4 @@ def _values_for(own: Entry, entry: Entry) -> Entry:
         key = f"{storage.key} of {own.name}"
         return entry._replace(storage=storage._replace(key=key), subclass=own.subclass)
     source = Converted(entry, own.dtype)
-    return own._replace(
-        storage=Storage(source, 0, source.size), offset=0, strides=None, layout="strided"
-    )
+    return own._replace(storage=Storage.whole(source), offset=0, strides=None, layout="strided")

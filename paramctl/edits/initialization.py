@@ -59,7 +59,7 @@ def initialize(
         tell = partial(announce, draw) if announce else None
         entry = draw.entry._replace(layout="strided")
         source = Filled(entry, draw.distribution, stream, tell)
-        changes[draw.names[0]] = Storage(source, 0, source.size)
+        changes[draw.names[0]] = Storage.whole(source)
     return note_draws(with_values(checkpoint, changes), plan.draws, seed)
 
 

@@ -119,7 +119,7 @@ def resize(checkpoint: AnyCheckpoint, plan: Sequence[Resizing], seed: int) -> An
     for each in plan:
         new = _emptied(each.entry, each.shape)
         source = Resized(new, each.entry, _filling(each, seed))
-        new = new._replace(storage=Storage(source, 0, source.size))
+        new = new._replace(storage=Storage.whole(source))
         for name in each.names:
             own = checkpoint.entries[name]
             changed[name] = new._replace(name=name, kind=own.kind, requires_grad=own.requires_grad)
@@ -199,11 +199,11 @@ def _filling(resizing: Resizing, seed: int) -> Entry | None:
     if resizing.distribution is None:
         kept = select(resizing.entry, tuple(map(slice, resizing.kept)))
         means = Averaged(kept, resizing.axis)
-        entry = means.entry._replace(storage=Storage(means, 0, means.size))
+        entry = means.entry._replace(storage=Storage.whole(means))
         return broadcast(entry, resizing.shape)
     new = _emptied(resizing.entry, resizing.shape)
     source = Filled(new, resizing.distribution, Stream(seed, min(resizing.names)))
-    return new._replace(storage=Storage(source, 0, source.size))
+    return new._replace(storage=Storage.whole(source))
 
 
 def _emptied(entry: Entry, shape: Shape) -> Entry:

@@ -92,7 +92,7 @@ def _join(parts: dict[str, object]) -> Entry:
             raise MalformedError(f"'{CHUNKED}' beside chunks that are no arrays of one type")
         storages.append(chunk.storage)
     joined = Joined(storages[0].source.name, storages)
-    return _entry(chunks[0].dtype, shape, Storage(joined, 0, joined.size))
+    return _entry(chunks[0].dtype, shape, Storage.whole(joined))
 
 
 def _in_order(numbered: object) -> list[Any]:

@@ -68,5 +68,5 @@ def _in_memory(entry: Entry, tensor: Tensor) -> Entry:
     plain = tensor.detach().cpu().contiguous()
     data = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
     dtype = BY_NAME[str(plain.dtype).removeprefix("torch.")]
-    storage = Storage(BytesSource(data, entry.name), 0, len(data))
+    storage = Storage.whole(BytesSource(data, entry.name))
     return Entry(entry.name, dtype, tuple(plain.shape), storage, kind=entry.kind)

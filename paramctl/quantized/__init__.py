@@ -24,7 +24,7 @@ def dequantized(entry: Entry) -> Entry:
     if entry.dtype.name not in PACKINGS or entry.storage is None:
         return entry
     source = Dequantized(entry)
-    return entry._replace(dtype=FLOAT, storage=Storage(source, 0, source.size))
+    return entry._replace(dtype=FLOAT, storage=Storage.whole(source))
 
 
 def way_to_numbers(dtype: DType) -> Words:

@@ -102,7 +102,7 @@ def _entry(name: str, tensor: Tensor, files: Files) -> Entry:
     if len(chunks) < len(tensor.chunks):
         return Entry("", tensor.dtype, tensor.shape, None, layout=MISSING)
     source = Assembled(name, tensor, chunks)
-    return Entry("", tensor.dtype, tensor.shape, Storage(source, 0, source.size))
+    return Entry("", tensor.dtype, tensor.shape, Storage.whole(source))
 
 
 def _chunks(name: str, tensor: Tensor, files: Files) -> Iterator[Chunk]:

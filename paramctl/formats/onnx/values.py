@@ -73,14 +73,10 @@ class Values:
         if any(field.wire not in (BYTES, FIXED.get(field.number)) for field in fields):
             raise MalformedError(f"the values of '{entry.name}' are not packed")
         pieces = [Storage(self._source, field.offset, field.nbytes) for field in fields]
-        stored = pieces[0] if len(pieces) == 1 else self._join(pieces)
-        if own in VARINTS and RAW not in kinds:
-            return _unpacked(entry, Joined(self._source.name, [stored]))
-        return _exactly(entry, stored)
-
-    def _join(self, pieces: list[Storage]) -> Storage:
         joined = Joined(self._source.name, pieces)
-        return Storage(joined, 0, joined.size)
+        if own in VARINTS and RAW not in kinds:
+            return _unpacked(entry, joined)
+        return _exactly(entry, pieces[0] if len(pieces) == 1 else Storage.whole(joined))
 
     def _outside(self, entry: Entry, place: Place) -> Storage | None:
         file = self._open(place.file)
@@ -124,4 +120,4 @@ def _unpacked(entry: Entry, packed: Source) -> Storage:
         )
     is_signed = dtype.numpy[1:2] == "i"
     numbers = Varints(packed, count, f"<{'i' if is_signed else 'u'}{width}")
-    return Storage(numbers, 0, numbers.size)
+    return Storage.whole(numbers)

@@ -205,7 +205,7 @@ def _join_trained(
     for name, shape in shapes.items():
         part = dtype.nbytes(_part(shape, count))
         values = Striped(rows, start, part, step, dtype.nbytes(prod(shape)))
-        yield name, Entry(name, dtype, shape, Storage(values, 0, values.size, "", big_endian))
+        yield name, Entry(name, dtype, shape, Storage.whole(values, big_endian=big_endian))
         start += part
 
 
@@ -216,7 +216,7 @@ def _join_frozen(
         rows = [rank[name] for rank in ranks]
         dtype, big_endian = _type_of(rows, file)
         values = Joined(file, [row.storage for row in rows])
-        yield name, Entry(name, dtype, shape, Storage(values, 0, values.size, "", big_endian))
+        yield name, Entry(name, dtype, shape, Storage.whole(values, big_endian=big_endian))
 
 
 def _type_of(rows: Sequence[_Row], file: str) -> tuple[DType, bool]:
