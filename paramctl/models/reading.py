@@ -159,9 +159,7 @@ class _Reader:
 
     def _arguments(self, node: yaml.Node | None) -> Iterator[Argument]:
         """Yield what a class is given: a list, a mapping, or one value."""
-        if node is None or (
-            isinstance(node, yaml.ScalarNode) and read_value(node, self.variables) is None
-        ):
+        if node is None or self._is_nothing(node):
             return
         if isinstance(node, yaml.MappingNode):
             for name, value in read_mapping(node, "the arguments").items():
