@@ -63,14 +63,8 @@ def cast_like(checkpoint: AnyCheckpoint, other: Checkpoint) -> AnyCheckpoint:
 
 def _cast_some(checkpoint: AnyCheckpoint, stored: Iterable[str], dtype: DType) -> AnyCheckpoint:
     """Cast the parameters that may be, and what is tied to them."""
-    groups = Groups(checkpoint.aliases)
     entries = [entry for name in stored if _may_cast(entry := checkpoint[name], dtype)]
-    changed = {
-        own.name: entry._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
-        for entry in _cast(entries, dtype)
-        for own in map(checkpoint.__getitem__, groups.members(entry.name))
-    }
-    return with_entries(checkpoint, changed)
+    return with_entries(checkpoint, {entry.name: entry for entry in _cast(entries, dtype)})
 
 
 def count_overflows(checkpoint: Checkpoint) -> dict[str, int]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
-from paramctl.edits.converted import Converted
+from paramctl.checkpoint import AnyCheckpoint, Checkpoint
+from paramctl.edits.casting import cast_like
 from paramctl.edits.draws import Plan
 from paramctl.edits.fits import Fits
 from paramctl.edits.initialization import initialize, plan
 from paramctl.edits.provenance import forget_draws
 from paramctl.edits.rules import Rule
-from paramctl.edits.values import with_entries
+from paramctl.edits.values import set_apart, with_entries
 from paramctl.groups import Groups
 
 COPIED = "copied"
@@ -31,24 +31,12 @@ def graft(checkpoint: AnyCheckpoint, fits: Fits, plan: Plan, seed: int) -> AnyCh
 
     Its names, shapes, types and ties stay as they are.
     """
+    changes = {
+        stored: set_apart(entry)._replace(subclass=checkpoint.entries[stored].subclass)
+        for stored, entry in fits.copied.items()
+    }
+    copied = cast_like(with_entries(checkpoint, changes), checkpoint)
     groups = Groups(checkpoint.aliases)
-    changed: dict[str, Entry] = {}
-    for stored, entry in fits.copied.items():
-        values = _values_for(checkpoint.entries[stored], entry)
-        for name in groups.members(stored):
-            own = checkpoint.entries[name]
-            changed[name] = values._replace(
-                name=name, kind=own.kind, requires_grad=own.requires_grad
-            )
-    copied = forget_draws(with_entries(checkpoint, changed), set(changed))
+    names = {name for stored in changes for name in groups.members(stored)}
+    copied = forget_draws(copied, names)
     return initialize(copied, plan, seed) if plan.draws else copied
-
-
-def _values_for(own: Entry, entry: Entry) -> Entry:
-    """Return an entry's values in the type of their place, on a storage that equals no other."""
-    storage = entry.storage
-    if storage and entry.dtype == own.dtype:
-        key = f"{storage.key} of {own.name}"
-        return entry._replace(storage=storage._replace(key=key), subclass=own.subclass)
-    source = Converted(entry, own.dtype)
-    return own._replace(storage=Storage.whole(source), offset=0, strides=None, layout="strided")

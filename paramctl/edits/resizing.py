@@ -119,13 +119,11 @@ def resize(checkpoint: AnyCheckpoint, plan: Sequence[Resizing], seed: int) -> An
     for each in plan:
         new = _emptied(each.entry, each.shape)
         source = Resized(new, each.entry, _filling(each, seed))
-        new = new._replace(storage=Storage.whole(source))
-        for name in each.names:
-            own = checkpoint.entries[name]
-            changed[name] = new._replace(name=name, kind=own.kind, requires_grad=own.requires_grad)
+        changed[each.entry.name] = new._replace(storage=Storage.whole(source))
         if each.scheme:
             drawn.setdefault((each.scheme, each.rule), []).extend(each.names)
-    resized = forget_draws(with_entries(checkpoint, changed), set(changed))
+    names = {name for each in plan for name in each.names}
+    resized = forget_draws(with_entries(checkpoint, changed), names)
     metadata = {key: value for key, value in resized.metadata.items() if key != spec.KEY}
     resized = replace(resized, metadata=metadata, build=None, outline=None)
     return note_values(resized, drawn, seed) if drawn else resized

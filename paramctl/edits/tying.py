@@ -8,6 +8,7 @@ from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.doors import Spelling, Words
 from paramctl.dtypes import FLOATING
 from paramctl.edits.provenance import forget_draws
+from paramctl.edits.values import put_in_place, set_apart
 from paramctl.errors import UsageError
 from paramctl.groups import Groups
 from paramctl.layer_types import keep_types
@@ -49,7 +50,7 @@ def tie_groups(checkpoint: AnyCheckpoint, groups: Iterable[Sequence[str]]) -> An
     for group in groups:
         kept = set(ties.members(group[0]))
         for name in ties.join(group):
-            entries[name] = _share(checkpoint.entries[group[0]], entries[name])
+            entries[name] = put_in_place(checkpoint.entries[group[0]], entries[name])
             if name not in kept:
                 changed.add(name)
     return _with_ties(forget_draws(checkpoint, changed), entries, ties.aliases())
@@ -74,7 +75,7 @@ def untie(
     for name in keep_types(checkpoint, named, types):
         if len(ties.members(name)) > 1:
             ties.part(name)
-            entries[name] = _own(entries[name])
+            entries[name] = set_apart(entries[name])
             _check_copies(copied, entries[name])
     if ties.aliases() == checkpoint.aliases:
         hint = (Spelling("paramctl ls --ties", "model.aliases"), " lists the ties")
@@ -142,22 +143,9 @@ def _describe(entry: Entry) -> str:
     return f"'{entry.name}' {entry.dtype.name} {list(entry.shape)}"
 
 
-def _share(kept: Entry, own: Entry) -> Entry:
-    return kept._replace(name=own.name, kind=own.kind, requires_grad=own.requires_grad)
-
-
 def _check_copies(copied: dict[Storage, int], entry: Entry) -> None:
     """Check that the copies of one storage do not come to far more bytes than there are."""
     if entry.storage:
         place = entry.storage._replace(key="")
         copied[place] = copied.get(place, 0) + entry.nbytes
         check_expansion(entry, copied[place], entry.storage.nbytes)
-
-
-def _own(entry: Entry) -> Entry:
-    """Return the entry on a storage that equals no other, at the same place."""
-    if entry.storage is None:
-        return entry
-    return entry._replace(
-        storage=entry.storage._replace(key=f"{entry.storage.key} of {entry.name}")
-    )
