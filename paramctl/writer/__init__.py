@@ -34,7 +34,8 @@ def save(
         return save_file(checkpoint, path, options, progress)
     refuse_url(path)
     from paramctl.writer.dcp import plan_folder  # noqa: PLC0415 (rarely needed)
-    from paramctl.writer.sharded import plan_shards, save_folder  # noqa: PLC0415 (the same)
+    from paramctl.writer.folders import save_folder  # noqa: PLC0415 (the same)
+    from paramctl.writer.sharded import plan_shards  # noqa: PLC0415 (the same)
 
     if is_folder:
         files = plan_folder(checkpoint, options, path)
