@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 
 from paramctl.dtypes import DType
-from paramctl.narrowing import FNUZ_NAN, narrow, widen
-from paramctl.widening import Array
+from paramctl.narrowing import FNUZ_NAN, narrow
+from paramctl.widening import Array, widen
 
 SMALL = 16  # bits of a type whose values are so few that what becomes of each is looked up
 SATURATING = "float8_e4m3fn"
@@ -49,13 +49,10 @@ def largest(dtype: DType) -> float:
     return float(values[np.isfinite(values)].max())
 
 
-def _stored(dtype: DType) -> np.dtype:
-    return np.dtype(dtype.numpy or f"<u{dtype.bits // 8}")
-
-
 def _codes(dtype: DType) -> Array:
     """Return all elements of a small type."""
-    return np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}").view(_stored(dtype))
+    codes = np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}")
+    return codes.view(dtype.numpy) if dtype.numpy else codes
 
 
 @cache

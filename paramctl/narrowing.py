@@ -1,7 +1,6 @@
 """Values of numpy's types as the stored elements of any type: the way back from widening."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -33,19 +32,9 @@ def narrow(values: Array, dtype: DType) -> Array:
         return np.asarray(values.astype(dtype.numpy, copy=False))
 
 
-def widen(stored: Array, dtype: DType) -> Array:
-    """Return the values of stored elements, in a type of numpy's."""
-    return WIDENED[dtype.name][1](stored) if dtype.name in WIDENED else stored
-
-
 def can_hold(dtype: DType) -> bool:
     """Whether values of this type can be computed: not those of scales and of less than a byte."""
     return bool(dtype.numpy) or dtype.name in FLOATING
-
-
-def value_type(dtype: DType) -> np.dtype[Any]:
-    """Return the numpy type in which values of `dtype` are computed."""
-    return np.dtype(WIDENED[dtype.name][0] if dtype.name in WIDENED else dtype.numpy)
 
 
 def _narrow_bfloat16(values: Array) -> Array:

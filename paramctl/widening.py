@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from paramctl.dtypes import DType
+
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 FLOAT8 = {  # exponent bits, bias, what stands for no number: "ieee", "fn" or "fnuz"
@@ -59,3 +61,13 @@ WIDENED: dict[str, tuple[str, Callable[[Array], Array]]] = {  # what numpy lacks
     "float8_e8m0fnu": ("<f4", lambda stored: np.asarray(_e8m0_table()[stored])),
     **{name: ("<f4", partial(_widen_float8, name)) for name in FLOAT8},
 }
+
+
+def widen(stored: Array, dtype: DType) -> Array:
+    """Return the values of stored elements, in a type of numpy's."""
+    return WIDENED[dtype.name][1](stored) if dtype.name in WIDENED else stored
+
+
+def value_type(dtype: DType) -> np.dtype[Any]:
+    """Return the numpy type in which values of `dtype` are computed."""
+    return np.dtype(WIDENED[dtype.name][0] if dtype.name in WIDENED else dtype.numpy)

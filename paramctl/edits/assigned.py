@@ -8,10 +8,10 @@ from paramctl.arrays import raw
 from paramctl.checkpoint import Entry
 from paramctl.edits.computed import Computed
 from paramctl.edits.regions import Region
-from paramctl.narrowing import narrow, value_type
+from paramctl.narrowing import narrow
 from paramctl.slices import Box, select
 from paramctl.sources import Source
-from paramctl.widening import Array
+from paramctl.widening import Array, value_type
 
 
 class Assigned(Computed):

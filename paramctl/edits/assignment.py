@@ -21,10 +21,11 @@ from paramctl.expressions.parser import parse
 from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import Name, Node, Operation, String
 from paramctl.groups import Groups
-from paramctl.narrowing import can_hold, narrow, value_type, widen
+from paramctl.narrowing import can_hold, narrow
 from paramctl.quantized import way_to_numbers
 from paramctl.slices import Index, select
 from paramctl.sources import BytesSource
+from paramctl.widening import value_type, widen
 
 _SIGN = r"[-+/]?=|(?<=[^.*])\*="  # of `h.*=0` the star is a pattern's
 _STATEMENT = re.compile(rf"\s*(?P<address>.*?)\s*(?P<sign>{_SIGN})(?P<value>.*)", re.DOTALL)

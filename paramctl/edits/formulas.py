@@ -15,10 +15,9 @@ from paramctl.errors import ExpressionError
 from paramctl.expressions.evaluation import CONSTANTS, OPERATORS
 from paramctl.expressions.quoting import closest
 from paramctl.expressions.tree import Call, List, Name, Negative, Node, Number, Operation, String
-from paramctl.narrowing import value_type
 from paramctl.slices import Box, select
 from paramctl.sources import BytesSource
-from paramctl.widening import Array
+from paramctl.widening import Array, value_type
 
 FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int]] = {  # and how many arguments each takes
     "abs": (np.abs, 1),
