@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from paramctl.arrays import raw
+from paramctl.arrays import elements
 from paramctl.checkpoint import Entry
 from paramctl.edits.computed import Computed
 from paramctl.edits.regions import Region
 from paramctl.narrowing import narrow
 from paramctl.slices import Box, select
 from paramctl.sources import Source
-from paramctl.widening import Array, value_type
+from paramctl.widening import Array
 
 
 class Assigned(Computed):
@@ -42,13 +42,11 @@ class Assigned(Computed):
         if share and self._is_whole:
             return narrow(self._compute_new(share[1]), dtype).tobytes()
         part = select(self._old, box)
-        data = bytearray().join(raw(part))
-        stored = narrow(np.empty(0, value_type(dtype)), dtype).dtype
-        elements = np.frombuffer(data, stored).reshape(part.shape)
+        stored = np.concatenate(list(elements(part))).reshape(part.shape)
         if share:
             in_box, own = share
-            elements[in_box] = narrow(self._compute_new(own), dtype)
-        return elements.tobytes()
+            stored[in_box] = narrow(self._compute_new(own), dtype)
+        return stored.tobytes()
 
 
 def depth_of(source: Source) -> int:

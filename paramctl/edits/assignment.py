@@ -169,8 +169,7 @@ def _check_type(entry: Entry, result: Any) -> None:
     if isinstance(result, int | float):
         fits = _holds_number(entry.dtype, result)
     else:
-        target = np.result_type(value_type(entry.dtype))
-        fits = np.can_cast(result.dtype, target, "same_kind")
+        fits = np.can_cast(result.dtype, value_type(entry.dtype), "same_kind")
     if not fits:
         what = result if isinstance(result, int | float) else f"{result.dtype} values"
         raise UsageError(f"'{entry.name}' of {entry.dtype.name} cannot hold {what}")
@@ -178,7 +177,7 @@ def _check_type(entry: Entry, result: Any) -> None:
 
 def _holds_number(dtype: DType, number: float) -> bool:
     """Whether a type holds a number: one of whole numbers exactly, another within its range."""
-    target = np.result_type(value_type(dtype))
+    target = value_type(dtype)
     if not math.isfinite(number):
         return target.kind in "fc"
     if target.kind in "iu":

@@ -83,9 +83,7 @@ class Formula(NamedTuple):
 
 
 def _computed_type(entry: Entry) -> np.dtype[Any]:
-    return (
-        np.dtype(np.float32) if entry.dtype.name == "float16" else np.dtype(value_type(entry.dtype))
-    )
+    return np.dtype("<f4") if entry.dtype.name == "float16" else value_type(entry.dtype)
 
 
 def _read(entry: Entry) -> Array:
