@@ -1,6 +1,6 @@
 """Bytes that are made of those of other sources."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from paramctl.sources import Source
 
@@ -24,3 +24,10 @@ class Derived(Source):
         """Raise FileError if a base is not what it was when it was opened."""
         for base in self.bases:
             base.check_unchanged()
+
+
+def read_units(offset: int, length: int, width: int, read: Callable[[int, int], bytes]) -> bytes:
+    """Return bytes of what is made in units of `width` bytes: `read` makes a count from a place."""
+    first, end = offset // width, -(-(offset + length) // width)
+    begin = offset - first * width
+    return read(first, end - first)[begin : begin + length]

@@ -1,6 +1,6 @@
 """Slices of an entry, by arithmetic on its offset, shape and strides: nothing is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import prod
 from types import EllipsisType
@@ -197,3 +197,16 @@ def boxes(shape: tuple[int, ...], start: int, count: int) -> Iterator[Box]:
 
 def _in_row(shape: tuple[int, ...], row: int, start: int, count: int) -> Iterator[Box]:
     return ((slice(row, row + 1), *box) for box in boxes(shape[1:], start, count))
+
+
+def shape_of(box: Box) -> tuple[int, ...]:
+    """Return the sizes of a box."""
+    return tuple(side.stop - side.start for side in box)
+
+
+def within(box: Box, corner: Iterable[int]) -> Box:
+    """Return a box as it is counted from a corner."""
+    return tuple(
+        slice(side.start - start, side.stop - start)
+        for side, start in zip(box, corner, strict=True)
+    )

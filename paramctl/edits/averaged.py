@@ -10,7 +10,7 @@ from paramctl.arrays import read
 from paramctl.checkpoint import Entry
 from paramctl.edits.computed import Computed
 from paramctl.narrowing import narrow
-from paramctl.slices import Box, boxes, select
+from paramctl.slices import Box, boxes, select, shape_of
 from paramctl.widening import Array
 
 BLOCK = 1 << 17  # elements that are in memory at a time
@@ -100,7 +100,7 @@ def _parts(entry: Entry, axis: int) -> Iterator[Array]:
 def _means_of_rows(entry: Entry, box: Box) -> Array:
     """Return the means along the first dimension, in a box of the others."""
     size = entry.shape[0]
-    width = prod(side.stop - side.start for side in box)
+    width = prod(shape_of(box))
     rows = max(1, BLOCK // width)
     sums = _Sums(width)
     for start in range(0, size, rows):

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 
 from paramctl.checkpoint import Entry
-from paramctl.derived import Derived
+from paramctl.derived import Derived, read_units
 from paramctl.slices import Box, boxes
 
 
@@ -21,8 +21,7 @@ class Computed(Derived):
         """Return the elements of a box of the tensor."""
 
     def _read(self, offset: int, length: int) -> bytes:
-        item = self.entry.dtype.bits // 8
-        first, end = offset // item, -(-(offset + length) // item)
-        data = b"".join(map(self.compute, boxes(self.entry.shape, first, end - first)))
-        begin = offset - first * item
-        return data[begin : begin + length]
+        return read_units(offset, length, self.entry.dtype.bits // 8, self._elements)
+
+    def _elements(self, first: int, count: int) -> bytes:
+        return b"".join(map(self.compute, boxes(self.entry.shape, first, count)))

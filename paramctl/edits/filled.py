@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from paramctl.checkpoint import Entry
+from paramctl.derived import read_units
 from paramctl.init.cores import FEW_CORES
 from paramctl.init.distributions import Distribution
 from paramctl.init.streams import Stream
@@ -47,11 +48,7 @@ class Filled(Source):
         self._announce_once()
         if self.whole:
             return self._all()[offset : offset + length]
-        item = self._entry.dtype.bits // 8
-        first, end = offset // item, -(-(offset + length) // item)
-        data = self._elements(first, end - first)
-        begin = offset - first * item
-        return data[begin : begin + length]
+        return read_units(offset, length, self._entry.dtype.bits // 8, self._elements)
 
     def release(self) -> None:
         """Let go of a tensor that was computed as a whole; do not wait for one that is."""

@@ -15,7 +15,7 @@ from paramctl.errors import ExpressionError
 from paramctl.expressions.evaluation import CONSTANTS, OPERATORS
 from paramctl.expressions.quoting import closest
 from paramctl.expressions.tree import Call, List, Name, Negative, Node, Number, Operation, String
-from paramctl.slices import Box, select
+from paramctl.slices import Box, select, shape_of
 from paramctl.sources import BytesSource
 from paramctl.widening import Array, value_type
 
@@ -71,9 +71,8 @@ class Formula(NamedTuple):
         entries = {node: select(entry, box) for node, entry in self.operands.items()}
         values = {entry: _read(entry) for entry in set(entries.values())}  # each but once
         read_box = {node: values[entry] for node, entry in entries.items()}
-        shape = tuple(side.stop - side.start for side in box)
         with np.errstate(all="ignore"):
-            return np.broadcast_to(_evaluate(self.tree, read_box), shape)
+            return np.broadcast_to(_evaluate(self.tree, read_box), shape_of(box))
 
     def result(self) -> Any:
         """Return a number, where the expression is one, or an empty array of the type it gives."""

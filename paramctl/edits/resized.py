@@ -7,7 +7,7 @@ import numpy as np
 from paramctl.arrays import raw
 from paramctl.checkpoint import Entry
 from paramctl.edits.computed import Computed
-from paramctl.slices import Box, select
+from paramctl.slices import Box, select, shape_of, within
 
 
 class Resized(Computed):
@@ -24,10 +24,11 @@ class Resized(Computed):
 
     def compute(self, box: Box) -> bytes:
         """Return the elements of a box of the tensor."""
-        elements = np.empty([side.stop - side.start for side in box], self._stored)
+        elements = np.empty(shape_of(box), self._stored)
+        corner = [side.start for side in box]
         for entry, part in self._parts(box):
             data = b"".join(raw(select(entry, part)))
-            place = elements[_within(part, box)]
+            place = elements[within(part, corner)]
             place[...] = np.frombuffer(data, self._stored).reshape(place.shape)
         return elements.tobytes()
 
@@ -42,11 +43,3 @@ class Resized(Computed):
                     return
                 rest[axis] = slice(side.start, size)
         yield self._old, tuple(rest)
-
-
-def _within(part: Box, box: Box) -> Box:
-    """Return a part of a box, counted from the box's corner."""
-    return tuple(
-        slice(side.start - whole.start, side.stop - whole.start)
-        for side, whole in zip(part, box, strict=True)
-    )

@@ -6,7 +6,7 @@ Source: ggml/src/ggml-common.h and ggml-quants.c, `dequantize_row_q4_0` and thos
 import numpy as np
 
 from paramctl.checkpoint import Entry, Storage
-from paramctl.derived import Derived
+from paramctl.derived import Derived, read_units
 from paramctl.doors import Spelling, Words
 from paramctl.dtypes import BY_NAME, DType
 from paramctl.quantized.blocks import BLOCKS
@@ -49,9 +49,11 @@ class Dequantized(Derived):
         super().__init__(source.name, size, [source])
 
     def _read(self, offset: int, length: int) -> bytes:
-        first, end = offset // self._row, -(-(offset + length) // self._row)
+        return read_units(offset, length, self._row, self._unpack)
+
+    def _unpack(self, first: int, count: int) -> bytes:
+        """Return the values of some blocks."""
         size = self._blocks.itemsize
-        data = self._storage.source.read(self._storage.offset + first * size, (end - first) * size)
+        data = self._storage.source.read(self._storage.offset + first * size, count * size)
         values = self._packing.values(np.frombuffer(data, self._blocks))
-        begin = offset - first * self._row
-        return values.astype("<f4", copy=False).tobytes()[begin : begin + length]
+        return values.astype("<f4", copy=False).tobytes()

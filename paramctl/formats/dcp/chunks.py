@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 
 from paramctl.checkpoint import Entry, Storage
-from paramctl.derived import Derived
+from paramctl.derived import Derived, read_units
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.records import Box, Tensor
@@ -14,7 +14,7 @@ from paramctl.formats.torch.archive import Archive
 from paramctl.formats.torch.file import read_whole_pickle
 from paramctl.formats.torch.tensors import MAX_NUMEL
 from paramctl.slices import Box as Range
-from paramctl.slices import boxes, is_row_major, select
+from paramctl.slices import boxes, is_row_major, select, shape_of, within
 from paramctl.sources import Source
 
 MAX_PAIRS = 1 << 20  # of chunks that are compared: 65,536 ranks of 16 by 4,096 need half of it
@@ -84,11 +84,10 @@ class Assembled(Derived):
         return storage.source.locate(storage.offset + entry.dtype.byte_of(entry.offset) + offset)
 
     def _read(self, offset: int, length: int) -> bytes:
-        width = self._tensor.dtype.nbytes(1)
-        first, end = offset // width, -(-(offset + length) // width)
-        data = b"".join(map(self._read_box, boxes(self._tensor.shape, first, end - first)))
-        begin = offset - first * width
-        return data[begin : begin + length]
+        return read_units(offset, length, self._tensor.dtype.nbytes(1), self._elements)
+
+    def _elements(self, first: int, count: int) -> bytes:
+        return b"".join(map(self._read_box, boxes(self._tensor.shape, first, count)))
 
     def _read_box(self, box: Range) -> bytes:
         import numpy as np  # noqa: PLC0415 (for values only)
@@ -96,20 +95,13 @@ class Assembled(Derived):
         from paramctl.arrays import raw  # noqa: PLC0415 (loads numpy)
 
         element = np.dtype(f"V{self._tensor.dtype.nbytes(1)}")
-        values = np.empty([part.stop - part.start for part in box], element)
+        values, corner = np.empty(shape_of(box), element), [side.start for side in box]
         for chunk in self._chunks:
             if (shared := chunk.overlap(box)) is not None:
-                held = select(chunk.entry, _within(shared, chunk.offsets))
+                held = select(chunk.entry, within(shared, chunk.offsets))
                 data = np.frombuffer(b"".join(raw(held)), element)
-                values[_within(shared, [part.start for part in box])] = data.reshape(held.shape)
+                values[within(shared, corner)] = data.reshape(held.shape)
         return values.tobytes()
-
-
-def _within(ranges: Range, starts: Sequence[int]) -> Range:
-    return tuple(
-        slice(part.start - start, part.stop - start)
-        for part, start in zip(ranges, starts, strict=True)
-    )
 
 
 def check_cover(name: str, tensor: Tensor) -> None:
