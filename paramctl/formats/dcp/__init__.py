@@ -10,7 +10,7 @@ from itertools import pairwise
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions, Storage
 from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError, blaming
-from paramctl.formats.dcp.chunks import Assembled, Chunk, check_cover
+from paramctl.formats.dcp.chunks import Assembled, LazyChunk, check_cover
 from paramctl.formats.dcp.nesting import nest
 from paramctl.formats.dcp.records import Place, Records, Tensor, read_records
 from paramctl.formats.indexes import MAX_SHARDS
@@ -105,12 +105,12 @@ def _entry(name: str, tensor: Tensor, files: Files) -> Entry:
     return Entry("", tensor.dtype, tensor.shape, Storage.whole(source))
 
 
-def _chunks(name: str, tensor: Tensor, files: Files) -> Iterator[Chunk]:
+def _chunks(name: str, tensor: Tensor, files: Files) -> Iterator[LazyChunk]:
     """Yield the chunks whose files are there."""
-    for box in tensor.chunks:
-        file = files[box.place.file]
+    for chunk in tensor.chunks:
+        file = files[chunk.place.file]
         if file is not None:
-            yield Chunk(name, tensor.dtype, box, file)
+            yield LazyChunk(name, tensor.dtype, chunk, file)
 
 
 def _read_value(name: str, place: Place, files: Files, foreign: dict[str, None]) -> object:

@@ -8,28 +8,27 @@ from paramctl.checkpoint import Entry, Storage
 from paramctl.derived import Derived, read_units
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError, blaming
-from paramctl.formats.dcp.records import Box, Tensor
+from paramctl.formats.dcp.records import Chunk, Tensor
 from paramctl.formats.joined import Joined
 from paramctl.formats.torch.archive import Archive
 from paramctl.formats.torch.file import read_whole_pickle
 from paramctl.formats.torch.tensors import MAX_NUMEL
-from paramctl.slices import Box as Range
-from paramctl.slices import boxes, is_row_major, select, shape_of, within
+from paramctl.slices import Box, boxes, is_row_major, select, shape_of, within
 from paramctl.sources import Source
 
 MAX_PAIRS = 1 << 20  # of chunks that are compared: 65,536 ranks of 16 by 4,096 need half of it
 
 
-class Chunk:
+class LazyChunk:
     """A chunk of a tensor: its place in it, and the archive that holds it, not opened yet."""
 
-    def __init__(self, name: str, dtype: DType, box: Box, file: Source) -> None:
-        self.offsets = box.offsets
-        self.sizes = box.sizes
+    def __init__(self, name: str, dtype: DType, chunk: Chunk, file: Source) -> None:
+        self.offsets = chunk.offsets
+        self.sizes = chunk.sizes
         self.file = file
         self._name = name
         self._dtype = dtype
-        self._place = box.place
+        self._place = chunk.place
 
     @cached_property
     def entry(self) -> Entry:
@@ -54,11 +53,11 @@ class Chunk:
                 )
             return found._replace(name=self._name)
 
-    def overlap(self, ranges: Range) -> Range | None:
+    def overlap(self, box: Box) -> Box | None:
         """Return the part of a box of the tensor that is in this chunk."""
         shared = [
             slice(max(start, asked.start), min(start + size, asked.stop))
-            for start, size, asked in zip(self.offsets, self.sizes, ranges, strict=True)
+            for start, size, asked in zip(self.offsets, self.sizes, box, strict=True)
         ]
         return tuple(shared) if all(part.start < part.stop for part in shared) else None
 
@@ -66,7 +65,7 @@ class Chunk:
 class Assembled(Derived):
     """The row-major, little-endian bytes of a tensor."""
 
-    def __init__(self, name: str, tensor: Tensor, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, name: str, tensor: Tensor, chunks: Sequence[LazyChunk]) -> None:
         file = chunks[0].file.name if chunks else name
         size = tensor.dtype.nbytes(prod(tensor.shape))
         super().__init__(file, size, (chunk.file for chunk in chunks))
@@ -89,7 +88,7 @@ class Assembled(Derived):
     def _elements(self, first: int, count: int) -> bytes:
         return b"".join(map(self._read_box, boxes(self._tensor.shape, first, count)))
 
-    def _read_box(self, box: Range) -> bytes:
+    def _read_box(self, box: Box) -> bytes:
         import numpy as np  # noqa: PLC0415 (for values only)
 
         from paramctl.arrays import raw  # noqa: PLC0415 (loads numpy)
@@ -115,44 +114,44 @@ def check_cover(name: str, tensor: Tensor) -> None:
     numel = prod(shape)
     if numel > MAX_NUMEL:
         raise MalformedError(f"'{name}' of shape {list(shape)} has more than 2^63 - 1 elements")
-    for box in tensor.chunks:
-        if not len(box.offsets) == len(box.sizes) == len(shape) or any(
+    for chunk in tensor.chunks:
+        if not len(chunk.offsets) == len(chunk.sizes) == len(shape) or any(
             start + size > most
-            for start, size, most in zip(box.offsets, box.sizes, shape, strict=True)
+            for start, size, most in zip(chunk.offsets, chunk.sizes, shape, strict=True)
         ):
             raise MalformedError(
-                f"a chunk {list(box.sizes)} at {list(box.offsets)} is not inside '{name}' "
+                f"a chunk {list(chunk.sizes)} at {list(chunk.offsets)} is not inside '{name}' "
                 f"of shape {list(shape)}"
             )
-    stored = sum(prod(box.sizes) for box in tensor.chunks)
+    stored = sum(prod(chunk.sizes) for chunk in tensor.chunks)
     if stored != numel or any(_overlap(a, b) for a, b in _neighbours(name, tensor.chunks)):
         raise MalformedError(
             f"the chunks of '{name}' of shape {list(shape)} overlap or leave holes"
         )
 
 
-def _overlap(a: Box, b: Box) -> bool:
+def _overlap(a: Chunk, b: Chunk) -> bool:
     return all(
         max(start, other) < min(start + size, other + extent)
         for start, size, other, extent in zip(a.offsets, a.sizes, b.offsets, b.sizes, strict=True)
     )
 
 
-def _neighbours(name: str, chunks: Sequence[Box]) -> Iterator[tuple[Box, Box]]:
+def _neighbours(name: str, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, Chunk]]:
     """Yield the pairs of chunks that share places along the dimension that is cut most often."""
-    starts = [len(set(column)) for column in zip(*(box.offsets for box in chunks), strict=True)]
+    starts = [len(set(column)) for column in zip(*(chunk.offsets for chunk in chunks), strict=True)]
     if len(chunks) < 2 or not starts:
         return
     dimension = starts.index(max(starts))
-    begun: list[Box] = []
+    begun: list[Chunk] = []
     left = MAX_PAIRS
-    for box in sorted(chunks, key=lambda box: box.offsets[dimension]):
-        start = box.offsets[dimension]
+    for chunk in sorted(chunks, key=lambda chunk: chunk.offsets[dimension]):
+        start = chunk.offsets[dimension]
         begun = [
             other for other in begun if start < other.offsets[dimension] + other.sizes[dimension]
         ]
         left -= len(begun)
         if left < 0:
             raise LimitError(f"'{name}' is cut into too many chunks: {len(chunks)}")
-        yield from ((other, box) for other in begun)
-        begun.append(box)
+        yield from ((other, chunk) for other in begun)
+        begun.append(chunk)

@@ -38,7 +38,7 @@ class Place(NamedTuple):
         return (self,)
 
 
-class Box(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk of a tensor: its place in the tensor, its shape, and where it is stored."""
 
     offsets: tuple[int, ...]
@@ -51,12 +51,12 @@ class Tensor(NamedTuple):
 
     dtype: DType
     shape: tuple[int, ...]
-    chunks: tuple[Box, ...]
+    chunks: tuple[Chunk, ...]
 
     @property
     def places(self) -> tuple[Place, ...]:
         """Where the chunks are."""
-        return tuple(box.place for box in self.chunks)
+        return tuple(chunk.place for chunk in self.chunks)
 
 
 class Records(NamedTuple):
@@ -186,11 +186,13 @@ def _read_item(name: str, value: object, places: Places) -> Tensor | Place:
     if not isinstance(chunks, list) or len(chunks) != len(held):
         raise MalformedError(f".metadata does not say where every chunk of '{name}' is")
     dtype = _dtype_of(name, parts.get("properties"))
-    boxes = tuple(_read_box(name, chunk, dtype, held) for chunk in chunks)
-    return Tensor(dtype, shape, boxes)
+    read = tuple(_read_chunk(name, chunk, dtype, held) for chunk in chunks)
+    return Tensor(dtype, shape, read)
 
 
-def _read_box(name: str, chunk: object, dtype: DType, held: dict[tuple[int, ...], Place]) -> Box:
+def _read_chunk(
+    name: str, chunk: object, dtype: DType, held: dict[tuple[int, ...], Place]
+) -> Chunk:
     parts = _attributes(chunk, f"{ROOM}ChunkStorageMetadata")
     offsets = read_sizes(parts.get("offsets"), "offset")
     place = held.get(offsets)
@@ -199,7 +201,7 @@ def _read_box(name: str, chunk: object, dtype: DType, held: dict[tuple[int, ...]
     sizes = read_sizes(parts.get("sizes"), "shape")
     if not place.transforms and dtype.nbytes(prod(sizes)) > place.length:
         raise MalformedError(f"a chunk {list(sizes)} of '{name}' in {place.length} bytes")
-    return Box(offsets, sizes, place)
+    return Chunk(offsets, sizes, place)
 
 
 def _dtype_of(name: str, properties: object) -> DType:
