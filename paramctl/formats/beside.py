@@ -12,6 +12,11 @@ THREADS = 8  # that ask servers
 Found = TypeVar("Found")
 
 
+def is_beside(name: str) -> bool:
+    """Whether a name that is not empty is that of a file, or a folder, in the same folder."""
+    return name not in (".", "..") and not any(mark in name for mark in ("/", "\\", "\0"))
+
+
 def read_beside(
     source: Source, names: Sequence[str], read: Callable[[Source], Found], *, follow: bool
 ) -> Iterator[Found | None]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from paramctl.errors import FileError, MalformedError, UnsafeError
+from paramctl.formats.beside import is_beside
 from paramctl.sources import FileSource, Source
 
 CONFIG = "config.json"
@@ -73,7 +74,7 @@ def _find_step(folder: str) -> str:
 
 def _read_step(latest: Source) -> str:
     step = latest.read(0, min(latest.size, MAX_NAME + 1)).decode("utf-8", "replace").strip()
-    if step in ("", ".", "..") or any(mark in step for mark in ("/", "\\", "\0")):
+    if not step or not is_beside(step):
         raise UnsafeError(f"names '{step}', which is no folder beside it", file=latest.name)
     return step
 

@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from paramctl.checkpoint import ReadOptions
-from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError, UnsafeError
+from paramctl.formats.beside import is_beside
+from paramctl.formats.headers import check_header
 from paramctl.formats.strict_json import load_json
 from paramctl.sources import Source
 
@@ -40,11 +41,7 @@ def read_index(source: Source, options: ReadOptions, *, has_lists: bool = False)
         UnsafeError: it names a file that does not stand beside it.
         LimitError: it is longer than the options allow.
     """
-    if source.size > options.max_header_bytes:
-        raise LimitError(
-            f"index of {source.size} bytes is over the limit of {options.max_header_bytes}",
-            hint=(option("max_header_bytes", source.size), " reads it"),
-        )
+    check_header("index", source.size, options.max_header_bytes)
     index = load_json(source.read(0, source.size), "index")
     weight_map = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weight_map, dict) or not weight_map:
@@ -61,7 +58,7 @@ def _files(name: str, told: Any, *, has_lists: bool) -> list[str]:
     for file in files:
         if not isinstance(file, str) or not file:
             raise MalformedError(f"weight_map: the file of '{name}' is not a file's name")
-        if file in (".", "..") or any(mark in file for mark in ("/", "\\", "\0")):
+        if not is_beside(file):
             raise UnsafeError(
                 f"weight_map: '{name}' is said to be in '{file}', not beside the index"
             )

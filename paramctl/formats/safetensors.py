@@ -9,9 +9,9 @@ import re
 from operator import itemgetter
 
 from paramctl.checkpoint import MAX_HEADER_BYTES, Checkpoint, Entry, ReadOptions, Storage
-from paramctl.doors import option
 from paramctl.dtypes import BY_SAFETENSORS
 from paramctl.errors import AGAIN, LimitError, MalformedError
+from paramctl.formats.headers import check_header
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.sources import Source
 from paramctl.ties import resolve_declared
@@ -78,11 +78,7 @@ def _header_length(source: Source, limit: int) -> int:
             f"truncated: the header needs {length} bytes, the file has {source.size - 8} more",
             hint=AGAIN,
         )
-    if length > limit:
-        raise LimitError(
-            f"header of {length} bytes is over the limit of {limit}",
-            hint=(option("max_header_bytes", length), " reads it"),
-        )
+    check_header("header", length, limit)
     return length
 
 

@@ -8,21 +8,15 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from paramctl.checkpoint import MISSING, Checkpoint, Entry, ReadOptions, Storage
-from paramctl.doors import option
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.chunks import Assembled, LazyChunk, check_cover
 from paramctl.formats.dcp.nesting import nest
 from paramctl.formats.dcp.records import Place, Records, Tensor, read_records
+from paramctl.formats.dcp.saved import read_saved
+from paramctl.formats.headers import check_header
 from paramctl.formats.indexes import MAX_SHARDS
-from paramctl.formats.joined import Joined
 from paramctl.formats.missing import shorten
-from paramctl.formats.torch.archive import Archive
-from paramctl.formats.torch.file import (
-    foreign_globals,
-    grow_tree,
-    list_tree,
-    read_whole_pickle,
-)
+from paramctl.formats.torch.file import foreign_globals, grow_tree, list_tree
 from paramctl.sources import Source
 
 REASON = "a file that holds values of it is not there; put it beside .metadata"
@@ -36,25 +30,13 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
         UnsafeError: it names a file that does not stand beside it.
         LimitError: it is longer than the options allow, or names too many files.
     """
-    if source.size > options.max_header_bytes:
-        raise LimitError(
-            f".metadata of {source.size} bytes is over the limit of {options.max_header_bytes}",
-            hint=(option("max_header_bytes", source.size), " reads it"),
-        )
+    check_header(".metadata", source.size, options.max_header_bytes)
     records = read_records(source.read(0, source.size))
     files = _open_files(source, records, options)
     foreign = dict.fromkeys(records.foreign)
-    leaves: dict[str, object] = {}
-    read: dict[Tensor, Entry] = {}
-    for name, item in records.items.items():
-        if isinstance(item, Tensor):
-            if item not in read:
-                read[item] = _entry(name, item, files)
-            leaves[name] = read[item]
-        else:
-            leaves[name] = _read_value(name, item, files, foreign)
+    root = nest(_read_leaves(records, files, foreign), records.paths)
     checkpoint = Checkpoint(source.name, "torch dcp", {}, foreign=tuple(foreign))
-    list_tree(checkpoint, grow_tree(nest(leaves, records.paths), source.size), options)
+    list_tree(checkpoint, grow_tree(root, source.size), options)
     absent = [f"{file} is missing" for file, held in files.items() if held is None]
     checkpoint.complaints = shorten(absent)
     missing = (name for name, entry in checkpoint.items() if entry.layout == MISSING)
@@ -95,6 +77,20 @@ def _check_places(places: Iterable[Place], nbytes: int) -> None:
         raise MalformedError(f"truncated: .metadata needs {end} bytes, the file has {nbytes}")
 
 
+def _read_leaves(records: Records, files: Files, foreign: dict[str, None]) -> dict[str, object]:
+    """Return what was saved by name: the same entry for all names of a tensor."""
+    leaves: dict[str, object] = {}
+    entries: dict[Tensor, Entry] = {}
+    for name, item in records.items.items():
+        if not isinstance(item, Tensor):
+            leaves[name] = _read_value(name, item, files, foreign)
+            continue
+        if item not in entries:
+            entries[item] = _entry(name, item, files)
+        leaves[name] = entries[item]
+    return leaves
+
+
 def _entry(name: str, tensor: Tensor, files: Files) -> Entry:
     """Describe a tensor, whose chunks must fill it."""
     check_cover(name, tensor)
@@ -119,11 +115,7 @@ def _read_value(name: str, place: Place, files: Files, foreign: dict[str, None])
     if file is None:
         return f"in {place.file}, which is missing"
     with blaming(file.name):
-        place.check_plain(name)
-        archive = Archive(Joined(file.name, [Storage(file, place.offset, place.length)]))
-        if "data.pkl" not in archive.members:
-            raise MalformedError(f"'{name}' is an archive without data.pkl, not torch's")
-        pickle = read_whole_pickle(archive.pickle("data.pkl"), archive.typed_storage)
+        pickle = read_saved(name, place, file)
         foreign |= dict.fromkeys(foreign_globals(pickle))
     file.release()
     return pickle.value

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
 
-from paramctl.checkpoint import Entry, Storage
+from paramctl.checkpoint import Entry
 from paramctl.derived import Derived, read_units
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError, blaming
 from paramctl.formats.dcp.records import Chunk, Tensor
-from paramctl.formats.joined import Joined
-from paramctl.formats.torch.archive import Archive
-from paramctl.formats.torch.file import read_whole_pickle
+from paramctl.formats.dcp.saved import read_saved
 from paramctl.formats.torch.tensors import MAX_NUMEL
 from paramctl.slices import Box, boxes, is_row_major, select, shape_of, within
 from paramctl.sources import Source
@@ -38,12 +36,7 @@ class LazyChunk:
             MalformedError: it is none, or has another type or shape than is said of it.
         """
         with blaming(self.file.name):
-            self._place.check_plain(self._name)
-            storage = Storage(self.file, self._place.offset, self._place.length)
-            archive = Archive(Joined(self.file.name, [storage]))
-            if "data.pkl" not in archive.members:
-                raise MalformedError(f"a chunk of '{self._name}' is no archive of torch's")
-            found = read_whole_pickle(archive.pickle("data.pkl"), archive.typed_storage).value
+            found = read_saved(self._name, self._place, self.file).value
             expected = (self._dtype, self.sizes, "strided")
             if not isinstance(found, Entry) or (found.dtype, found.shape, found.layout) != expected:
                 told = found.summary if isinstance(found, Entry) else "no tensor"

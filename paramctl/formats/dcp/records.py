@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, MalformedError, UnsafeError, UsageError
+from paramctl.formats.beside import is_beside
 from paramctl.formats.pickles import Dict, Object, label
 from paramctl.formats.torch.file import read_whole_pickle
 from paramctl.formats.torch.tensors import read_dtype, read_sizes
@@ -163,7 +164,7 @@ def _read_place(name: str, info: object) -> Place:
     file, offset, length = (stored.get(key) for key in ("relative_path", "offset", "length"))
     if type(file) is not str or not file:
         raise MalformedError(f"the file of '{name}' is not a file's name")
-    if file in (".", "..") or any(mark in file for mark in ("/", "\\", "\0")):
+    if not is_beside(file):
         raise UnsafeError(f"'{name}' is said to be in '{file}', not beside it")
     if type(offset) is not int or type(length) is not int:
         raise MalformedError(f"'{name}' is at no byte of a file")
