@@ -16,7 +16,8 @@ from paramctl.sources import URL_SCHEMES, Source, open_path
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
 NESTED = (
-    *("torch zip", "torch legacy", "torch dcp", "flax msgpack", "hdf5", "sharded hdf5", "keras"),
+    *("torch zip", "torch legacy", "torch dcp"),
+    *("flax msgpack", "hdf5", "sharded hdf5", "keras"),
 )
 """The formats whose files hold parts by keys."""
 

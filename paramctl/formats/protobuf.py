@@ -29,7 +29,7 @@ class Field(NamedTuple):
     @property
     def signed(self) -> int:
         """The value of an int64."""
-        return self.value - (self.value >> 63 << 64)
+        return _signed(self.value)
 
 
 class Reader:
@@ -95,7 +95,7 @@ class Reader:
         position, end = field.offset, field.offset + field.nbytes
         while position < end:
             value, position = self._varint(position, end)
-            yield value - (value >> 63 << 64)
+            yield _signed(value)
 
     def _take(self, offset: int, nbytes: int) -> bytes:
         begin = offset - self._start
@@ -127,6 +127,11 @@ class Reader:
         self._window, self._start = self.source.read(position, length), position
         is_last = position + length == self.source.size
         self._safe = length if is_last else length - MAX_VARINT
+
+
+def _signed(value: int) -> int:
+    """Return the int64 that 64 bits are."""
+    return value - (value >> 63 << 64)
 
 
 def _wrong(what: str, offset: int) -> MalformedError:

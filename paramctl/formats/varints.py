@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from paramctl.derived import Derived
 from paramctl.errors import MalformedError
+from paramctl.formats.protobuf import MAX_VARINT
 from paramctl.sources import Source
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1 << 20  # bytes that are decoded at a time
-MAX_BYTES = 10  # of one number
 
 
 class Varints(Derived):
@@ -71,7 +71,7 @@ class Varints(Derived):
             ends = np.flatnonzero(data < 0x80) + 1
             complete = int(ends[-1]) if ends.size else 0
             rest = data[complete:].tobytes()
-            if len(rest) >= MAX_BYTES:
+            if len(rest) >= MAX_VARINT:
                 break
             yield self._numbers(data, ends)
         if rest:
@@ -82,7 +82,7 @@ class Varints(Derived):
 
         starts = np.concatenate([[0], ends[:-1]]) if ends.size else ends
         widths = ends - starts
-        if ends.size and widths.max() > MAX_BYTES:
+        if ends.size and widths.max() > MAX_VARINT:
             raise self._wrong("a number of more than 64 bits")
         numbers = np.zeros(ends.size, np.uint64)
         for place in range(int(widths.max()) if ends.size else 0):

@@ -38,12 +38,12 @@ def read(source: Source, options: ReadOptions) -> Checkpoint:
 
 def _add(checkpoint: Checkpoint, source: Source, header: Header) -> list[str]:
     """Add a file's tensors; return what is wrong with it."""
-    for name, dtype, shape, offset in header.tensors:
+    for tensor in header.tensors:
+        name, dtype, shape, offset = tensor
         if name in checkpoint.entries:
             raise MalformedError(f"tensor '{name}' is in two of the files")
-        entry = Entry(name, dtype, shape, None)
-        storage = Storage(source, header.start + offset, entry.nbytes, "", header.big_endian)
-        checkpoint.entries[name] = entry._replace(storage=storage)
+        storage = Storage(source, header.start + offset, tensor.nbytes, "", header.big_endian)
+        checkpoint.entries[name] = Entry(name, dtype, shape, storage)
     return [f"{header.excess} bytes after the last tensor"] if header.excess else []
 
 

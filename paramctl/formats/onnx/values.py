@@ -15,7 +15,7 @@ from paramctl.formats.onnx.protos import (
     Place,
     Proto,
 )
-from paramctl.formats.protobuf import BYTES, FIXED32, FIXED64, Field
+from paramctl.formats.protobuf import BYTES, FIXED32, FIXED64, MAX_VARINT, Field
 from paramctl.formats.varints import Varints
 from paramctl.sources import Source
 
@@ -33,7 +33,6 @@ OWN_FIELDS = {
 """Where values are that are not raw; those of all other types are `int32_data`."""
 VARINTS = (INT32S, INT64S, UINT64S)
 FIXED = {FLOATS: FIXED32, DOUBLES: FIXED64}
-MAX_VARINT = 10  # bytes
 
 
 class Values:
