@@ -77,33 +77,47 @@ def read_proto(reader: Reader, field: Field) -> Proto:
         MalformedError: it breaks a rule of the format, or says a thing twice.
         UnsafeError: its values are in a file that is neither beside the model nor below it.
     """
-    sizes: list[int] = []
-    data: list[Field] = []
-    once: dict[int, Field] = {}
-    external: dict[str, str] = {}
-    for part in reader.message(field):
-        if part.number == DIMS:
-            add_sizes(sizes, reader, part)
-        elif part.number in DATA:
-            data += [part] if part.nbytes or part.wire != BYTES else []
-        elif part.number == EXTERNAL:
-            add_pair(external, reader, part)
-        elif part.number in once:
-            raise MalformedError(f"a tensor has field {part.number} twice", where=_at(part))
-        elif part.number in (TYPE, SEGMENT, NAME, LOCATION):
-            once[part.number] = part
-    name = reader.text(once[NAME]) if NAME in once else ""
-    if SEGMENT in once:
+    parts = _Parts(reader, field)
+    name = reader.text(parts.once[NAME]) if NAME in parts.once else ""
+    if SEGMENT in parts.once:
         raise MalformedError(f"'{name}' is a segment of a tensor, which ONNX does not allow yet")
-    code = once[TYPE].value if TYPE in once else 0
+    code = parts.number(TYPE)
     if code != STRING and code not in DTYPES:
         raise MalformedError(f"'{name}' is of the unknown type {code}", where=_at(field))
     dtype = None if code == STRING else BY_NAME[DTYPES[code]]
-    is_outside = LOCATION in once and once[LOCATION].value == OUTSIDE
-    if is_outside and data:
+    is_outside = parts.number(LOCATION) == OUTSIDE
+    if is_outside and parts.data:
         raise MalformedError(f"'{name}' has values both in the model and in another file")
-    place = _read_place(name, external) if is_outside else data
-    return Proto(name, dtype, check_shape(name, sizes), place)
+    data = _read_place(name, parts.external) if is_outside else parts.data
+    return Proto(name, dtype, check_shape(name, parts.sizes), data)
+
+
+class _Parts:
+    """The fields of a TensorProto; `once` are those that may be there but once."""
+
+    def __init__(self, reader: Reader, field: Field) -> None:
+        self.sizes: list[int] = []
+        self.data: list[Field] = []
+        self.external: dict[str, str] = {}
+        self.once: dict[int, Field] = {}
+        for part in reader.message(field):
+            self._add(reader, part)
+
+    def _add(self, reader: Reader, part: Field) -> None:
+        if part.number == DIMS:
+            add_sizes(self.sizes, reader, part)
+        elif part.number in DATA:
+            self.data += [part] if part.nbytes or part.wire != BYTES else []
+        elif part.number == EXTERNAL:
+            add_pair(self.external, reader, part)
+        elif part.number in self.once:
+            raise MalformedError(f"a tensor has field {part.number} twice", where=_at(part))
+        elif part.number in (TYPE, SEGMENT, NAME, LOCATION):
+            self.once[part.number] = part
+
+    def number(self, number: int) -> int:
+        """Return the number in a field, 0 where there is none."""
+        return self.once[number].value if number in self.once else 0
 
 
 def add_sizes(sizes: list[int], reader: Reader, field: Field) -> None:
