@@ -20,6 +20,7 @@ FLOORS = [
     ["paramctl", "paramctl.errors", "paramctl.dtypes"],
     [
         "paramctl.allocation",
+        "paramctl.few",
         "paramctl.grids",
         "paramctl.groups",
         "paramctl.layers",

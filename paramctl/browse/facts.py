@@ -9,6 +9,7 @@ from rich.text import Text
 
 from paramctl.browse.catalog import SIDES, Catalog, Side
 from paramctl.browse.labels import DIM, RED, TIE
+from paramctl.few import list_few
 from paramctl.views.escaping import escape
 from paramctl.views.summary import header_line, total_line
 from paramctl.views.units import format_bytes
@@ -88,13 +89,12 @@ def _form(side: Side, name: str) -> Told:
 def _more(side: Side, name: str) -> Told:
     row, entry = side.rows[name], side.checkpoint.entries[name]
     tied = side.groups.others(name)
-    more = f" and {len(tied) - MAX_TIED:,} more" if len(tied) > MAX_TIED else ""
     grad = "" if entry.requires_grad is None else f", requires_grad: {entry.requires_grad}"
     return {
         "class": escape(row.type),
         "kind": f"{row.kind}{grad}",
         "note": escape(row.note),
-        "tied to": ", ".join(map(escape, tied[:MAX_TIED])) + more,
+        "tied to": list_few([*map(escape, tied)], MAX_TIED),
     }
 
 

@@ -16,6 +16,7 @@ from paramctl.errors import (
     blaming,
     find_near,
 )
+from paramctl.few import list_few
 from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
 from paramctl.sources import URL_SCHEMES, open_descriptor
 
@@ -195,11 +196,7 @@ def _report_globals(
     """Say which code the file names beside tensors; none of it has been run."""
     if not checkpoint.foreign or (to_write and not reading.fail_on_globals):
         return
-    listed = ", ".join(checkpoint.foreign[:MAX_GLOBALS])
-    more = len(checkpoint.foreign) - MAX_GLOBALS
-    what = f"names code that loading it would run: {listed}" + (
-        f" and {more} more" if more > 0 else ""
-    )
+    what = f"names code that loading it would run: {list_few(checkpoint.foreign, MAX_GLOBALS)}"
     if reading.fail_on_globals:
         raise UnsafeError(what, file=checkpoint.file)
     environment.note(f"{checkpoint.file}: {what}; nothing was run")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from paramctl.checkpoint import PLANNED, Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.errors import UsageError
+from paramctl.few import list_few
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun
 
@@ -61,8 +62,7 @@ def report_plan(environment: Environment, plan: "Plan", *, strict: bool) -> None
 
 def _list(items: Sequence[str]) -> str:
     """Return the first few items in a line, and how many more there are."""
-    listed = "; ".join(items[:MAX_NAMED])
-    return listed + (f"; and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else "")
+    return list_few(items, MAX_NAMED, separator="; ", last="; and ")
 
 
 def why_nothing(plan: "Plan") -> str:

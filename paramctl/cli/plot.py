@@ -13,6 +13,7 @@ from paramctl.cli.options import Filtering, ModelAndAddresses, Reading
 from paramctl.cli.progress import show_progress
 from paramctl.cli.saving import check_place
 from paramctl.errors import UsageError, blaming
+from paramctl.few import list_few
 from paramctl.formats import open_checkpoint
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
@@ -197,11 +198,9 @@ class _Plotting(NamedTuple):
         if not plotted:
             raise refuse(refused)
         if refused:
-            more = len(refused) - MAX_NOTED
-            said = "; ".join(escape(each.what) for each in refused[:MAX_NOTED])
-            self.environment.note(
-                f"left out: {said}" + (f"; and {more:,} more" if more > 0 else "")
-            )
+            whats = [escape(each.what) for each in refused]
+            listed = list_few(whats, MAX_NOTED, separator="; ", last="; and ")
+            self.environment.note(f"left out: {listed}")
 
     def size(self, bins: int | None, count: int, *, is_picture: bool) -> "Size":
         """Return what of each plot is seen: of a picture, or on a terminal."""

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from paramctl.checkpoint import Checkpoint
 from paramctl.doors import option
 from paramctl.errors import UsageError
+from paramctl.few import list_few
 
 Prefer = Literal["first", "last"]
 MAX_NAMED = 5  # colliding names that the error lists
@@ -66,12 +67,11 @@ def _find_equal(
 def _collision(models: Sequence[Checkpoint], colliding: Mapping[str, Iterable[int]]) -> UsageError:
     listed = [
         f"'{name}' ({', '.join(models[place].file for place in places)})"
-        for name, places in list(colliding.items())[:MAX_NAMED]
+        for name, places in colliding.items()
     ]
-    if more := len(colliding) - len(listed):
-        listed.append(f"and {more:,} more")
-    what = "1 name is" if len(colliding) == 1 else f"{len(colliding):,} names are"
+    count = "1 name is" if len(colliding) == 1 else f"{len(colliding):,} names are"
+    what = f"{count} in several models with different contents"
     return UsageError(
-        f"{what} in several models with different contents: {', '.join(listed)}",
+        f"{what}: {list_few(listed, MAX_NAMED, last=', and ')}",
         hint=(option("prefer", "first"), ", or last, or rename them"),
     )

@@ -9,6 +9,7 @@ from paramctl import arrays
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry
 from paramctl.doors import Spelling
 from paramctl.errors import UsageError
+from paramctl.few import list_few
 from paramctl.quantized import dequantized
 
 MAX_NAMED = 3  # names that an error lists
@@ -82,9 +83,8 @@ def _check_names(checkpoint: Checkpoint, targets: Iterable[str]) -> None:
         ([name for name in checkpoint if name not in wanted], "has what the model lacks"),
     ):
         if names:
-            listed = ", ".join(f"'{name}'" for name in names[:MAX_NAMED])
-            more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-            raise UsageError(f"{what}: {listed}{more}", file=checkpoint.file)
+            listed = list_few([f"'{name}'" for name in names], MAX_NAMED)
+            raise UsageError(f"{what}: {listed}", file=checkpoint.file)
 
 
 def _check_shape(checkpoint: Checkpoint, entry: Entry, target: Tensor) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from paramctl.check.findings import Checked, Finding
 from paramctl.check.kinds import Severity
+from paramctl.few import list_few
 from paramctl.views.escaping import escape
 from paramctl.views.units import count_noun, format_bytes
 
@@ -70,9 +71,7 @@ def unchecked_lines(checked: Checked) -> Iterator[str]:
     for name, why in checked.unchecked.items():
         reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
-        listed = ", ".join(f"'{name}'" for name in names[:MAX_UNCHECKED])
-        more = len(names) - MAX_UNCHECKED
-        listed += f" and {more:,} more" if more > 0 else ""
+        listed = list_few([f"'{name}'" for name in names], MAX_UNCHECKED)
         yield escape(f"not checked, {why}: {listed}")
 
 

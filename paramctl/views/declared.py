@@ -1,9 +1,10 @@
 """How a model's files differ from what its config declares, as people and programs read it."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from paramctl.checkpoint import Entry
+from paramctl.few import list_few
 from paramctl.models.declared import Declared
 from paramctl.views.escaping import escape
 from paramctl.views.rows import Row
@@ -32,7 +33,7 @@ def lines_of(found: Declared, config: str) -> Iterator[str]:
         "not stored": [f"{name} (tied to {other})" for name, other in found.tied.items()],
         "named otherwise": _renamings(found.renamed),
     }
-    lines = [f"{label}: {_listed(names)}" for label, names in facts.items() if names]
+    lines = [f"{label}: {list_few([*names], MAX_NAMES)}" for label, names in facts.items() if names]
     yield escape(
         f"{config} declares {found.architecture}" + ("" if lines else ", and all of it is there")
     )
@@ -44,12 +45,6 @@ def with_notes(rows: Iterable[Row], notes: Mapping[str, str]) -> list[Row]:
     return [
         row._replace(note=", ".join(filter(None, (row.note, notes.get(row.name))))) for row in rows
     ]
-
-
-def _listed(names: Collection[str]) -> str:
-    listed = ", ".join(list(names)[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    return f"{listed} and {more:,} more" if more > 0 else listed
 
 
 def _renamings(renamed: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.draws import Plan
 from paramctl.edits.fits import ABSENT, Fits
+from paramctl.few import list_few
 from paramctl.views.changes import Changes, rows_with_notes
 from paramctl.views.draws import note_on
 from paramctl.views.escaping import escape
@@ -49,8 +50,7 @@ def list_misfits(fits: Fits, file: str) -> Iterator[str]:
         (f"left over of {file}", [f"'{name}'" for name in fits.left_over]),
     ):
         if items:
-            more = f" and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
-            yield f"{what}: {', '.join(items[:MAX_NAMED])}{more}"
+            yield f"{what}: {list_few(items, MAX_NAMED)}"
 
 
 def _notes_on_copies(grafted: Checkpoint, fits: Fits) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """A union of models, as people and programs read it: what comes from which, and what collided."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from paramctl.checkpoint import Checkpoint
 from paramctl.edits.merging import find_differing_keys
 from paramctl.edits.origins import Origins
+from paramctl.few import list_few
 from paramctl.groups import Groups
 from paramctl.models import spec
 from paramctl.views.changes import Changes, rows_with_notes
@@ -34,9 +35,10 @@ def notes_on(merged: Checkpoint, origins: Origins) -> Iterator[str]:
         count = count_noun(len(origins.shared), "name")
         yield f"{count} in several models: that of the {origins.prefer} one is taken"
     if cut := _cut_ties(merged, origins):
-        yield f"no longer tied: {_list(cut)}"
+        yield f"no longer tied: {list_few(cut, MAX_NAMED)}"
     if keys := find_differing_keys(origins):
-        yield f"metadata that differs, the {origins.prefer} model's is kept: {_list(keys)}"
+        what = f"metadata that differs, the {origins.prefer} model's is kept"
+        yield f"{what}: {list_few(keys, MAX_NAMED)}"
     if spec.KEY not in merged.metadata and any(spec.KEY in m.metadata for m in origins.models):
         yield "no model's spec describes the whole: it is left out"
 
@@ -56,11 +58,6 @@ def _cut_ties(merged: Checkpoint, origins: Origins) -> list[str]:
         for alias, stored in model.aliases.items()
         if alias not in groups.members(stored)
     ]
-
-
-def _list(items: Sequence[str]) -> str:
-    more = f" and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
-    return ", ".join(items[:MAX_NAMED]) + more
 
 
 def _lines(merged: Checkpoint, origins: Origins) -> Iterator[str]:

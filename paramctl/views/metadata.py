@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from paramctl.checkpoint import Entry
 from paramctl.errors import AddressError
+from paramctl.few import list_few
 from paramctl.layers import prefixes
 from paramctl.lists import read_lazy
 from paramctl.views.escaping import escape, escape_json
@@ -91,9 +92,7 @@ def _parts(value: Any) -> dict[str, Any]:
 
 
 def _list_keys(keys: Collection[str]) -> str:
-    known = list(keys)[:MAX_KNOWN]
-    more = len(keys) - len(known)
-    return (", ".join(known) or "none") + (f", and {more} more" if more else "")
+    return list_few([*keys], MAX_KNOWN, last=", and ") or "none"
 
 
 def tell(value: Any) -> Told:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.few import list_few
 from paramctl.views.escaping import escape
 from paramctl.views.rows import Totals
 from paramctl.views.separators import UNICODE_SEPARATOR
@@ -27,8 +28,7 @@ def header_line(checkpoint: Checkpoint, separator: str = UNICODE_SEPARATOR) -> s
 
 def list_others(others: Sequence[str]) -> str:
     """List what else is in a file, not more of it than fits a line."""
-    more = len(others) - MAX_OTHERS
-    return ", ".join(others[:MAX_OTHERS]) + (f", and {more:,} more" if more > 0 else "")
+    return list_few(others, MAX_OTHERS, last=", and ")
 
 
 def total_line(totals: Totals) -> str:

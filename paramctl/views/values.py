@@ -8,6 +8,7 @@ import numpy as np
 from paramctl import arrays
 from paramctl.dtypes import UNKNOWN
 from paramctl.errors import LimitError, UsageError
+from paramctl.few import list_few
 from paramctl.slices import Index
 from paramctl.views.escaping import escape
 from paramctl.views.separators import UNICODE_SEPARATOR
@@ -86,9 +87,7 @@ def facts(shown: Shown) -> list[str]:
         "grad: none stored",
     ]
     if shown.tied:
-        more = len(shown.tied) - MAX_TIED
-        listed = ", ".join(map(escape, shown.tied[:MAX_TIED]))
-        said.append(f"tied to {listed}" + (f" and {more:,} more" if more > 0 else ""))
+        said.append(f"tied to {list_few([*map(escape, shown.tied)], MAX_TIED)}")
     return said
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from paramctl.checkpoint import COUNTED, Checkpoint
 from paramctl.doors import Spelling, option
 from paramctl.errors import UsageError
+from paramctl.few import list_few
 from paramctl.layer_types import KEY, tell_types
 from paramctl.lists import read_lazy
 from paramctl.ties import NO_ALIAS
@@ -65,8 +66,7 @@ def note_lost(checkpoint: Checkpoint, what: str) -> tuple[str, ...]:
     lost = sorted(key for key, value in _of_model(checkpoint).items() if FORMAT.get(key) != value)
     if not lost:
         return ()
-    more = f", and {len(lost) - MAX_LOST:,} more" if len(lost) > MAX_LOST else ""
-    return (f"{what} has no metadata, not kept: {', '.join(lost[:MAX_LOST])}{more}",)
+    return (f"{what} has no metadata, not kept: {list_few(lost, MAX_LOST, last=', and ')}",)
 
 
 def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from paramctl.checkpoint import AnyCheckpoint
 from paramctl.doors import verb
 from paramctl.edits.naming import with_names
 from paramctl.errors import UsageError
+from paramctl.few import list_few
 
 MAX_SHOWN = 3
 
@@ -57,6 +58,4 @@ def _collisions(names: list[str], renamed: list[str]) -> str:
 
 
 def _list(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:MAX_SHOWN])
-    more = len(names) - MAX_SHOWN
-    return shown + (f" and {more:,} more" if more > 0 else "")
+    return list_few([f"'{name}'" for name in names], MAX_SHOWN)
