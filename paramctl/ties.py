@@ -28,6 +28,11 @@ def resolve_declared(checkpoint: Checkpoint) -> None:
             entries[alias] = entries[stored]._replace(name=alias)
 
 
+def is_tie(checkpoint: Checkpoint, key: str, value: object) -> bool:
+    """Whether a pair of the metadata says that two of the model's names are, or were, tied."""
+    return key in checkpoint and isinstance(value, str) and value in checkpoint
+
+
 def resolve_shared(checkpoint: Checkpoint) -> None:
     """Find the names that share a storage: the same view of it is a tie, else an overlap.
 

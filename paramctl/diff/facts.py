@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from paramctl.checkpoint import COUNTED, Checkpoint
 from paramctl.layer_types import KEY
 from paramctl.lists import read_lazy
-from paramctl.ties import NO_ALIAS
+from paramctl.ties import NO_ALIAS, is_tie
 
 ABSENT: Final = object()
 """Stands for what one of the models does not say."""
@@ -33,12 +33,10 @@ def own_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
 
     Ties, the classes of layers, and what an index counts are compared elsewhere.
     """
-    entries = checkpoint.entries
     return {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key not in (*NO_ALIAS, *COUNTED, KEY)
-        and not (key in entries and isinstance(value, str) and value in entries)
+        if key not in (*NO_ALIAS, *COUNTED, KEY) and not is_tie(checkpoint, key, value)
     }
 
 

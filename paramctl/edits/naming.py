@@ -7,7 +7,7 @@ from typing import Any
 from paramctl.checkpoint import AnyCheckpoint, Checkpoint, Entry
 from paramctl.edits.provenance import rename_draws
 from paramctl.models.spec import KEY as SPEC
-from paramctl.ties import resolve_shared
+from paramctl.ties import is_tie, resolve_shared
 
 
 def with_names(checkpoint: AnyCheckpoint, names: Mapping[str, str]) -> AnyCheckpoint:
@@ -62,8 +62,7 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key != SPEC
-        and not (key in checkpoint and isinstance(value, str) and value in checkpoint)
+        if key != SPEC and not is_tie(checkpoint, key, value)
     }
 
 

@@ -10,7 +10,7 @@ from paramctl.errors import UsageError
 from paramctl.few import list_few
 from paramctl.layer_types import KEY, tell_types
 from paramctl.lists import read_lazy
-from paramctl.ties import NO_ALIAS
+from paramctl.ties import NO_ALIAS, is_tie
 
 FORMAT = {"format": "pt"}  # what Hugging Face's loaders demand of a file
 MAX_LOST = 3  # keys of what is not kept that a note names
@@ -77,14 +77,9 @@ def _of_model(checkpoint: Checkpoint) -> dict[str, Any]:
     of_user = {
         key: value
         for key, value in checkpoint.metadata.items()
-        if key not in (*checkpoint.counted, KEY) and not _is_tie(checkpoint, key, value)
+        if key not in (*checkpoint.counted, KEY) and not is_tie(checkpoint, key, value)
     }
     return of_user | tell_types(checkpoint)
-
-
-def _is_tie(checkpoint: Checkpoint, key: str, value: Any) -> bool:
-    """Whether a pair says that two of the model's names are, or were, tied."""
-    return key in checkpoint and isinstance(value, str) and value in checkpoint
 
 
 def _as_text(value: Any) -> str:
