@@ -11,7 +11,7 @@ from paramctl.views.casts import show_casts
 from paramctl.views.changes import Changes
 
 
-def complete_types(incomplete: str) -> list[str]:
+def _complete_types(incomplete: str) -> list[str]:
     """Return the types that begin with what is typed."""
     return [name for name in sorted(FLOATING) if name.startswith(incomplete)]
 
@@ -22,7 +22,7 @@ Dtype = Annotated[
         "--dtype",
         metavar="TYPE",
         help="Round what is floating-point to this type: bf16, float16, float8_e4m3fn.",
-        autocompletion=complete_types,
+        autocompletion=_complete_types,
         show_default=False,
     ),
 ]

@@ -88,10 +88,10 @@ def run(
     if len(names) != 2:
         what = f"{len(names) or 'no'} model{'s are' if len(names) != 1 else ' is'} named"
         raise UsageError(f"{what}, it takes two", hint="SRC has the values, DST the shapes")
-    steps = [read_step(text) for text in renames or ()]
-    source, target = open_both(environment, names, reading)
+    steps = [_read_step(text) for text in renames or ()]
+    source, target = _open_both(environment, names, reading)
     destination = choose_destination(environment, saving, target)
-    rules = choose_rules(choosing, target)
+    rules = _choose_rules(choosing, target)
     from paramctl.edits.fits import find_fits  # noqa: PLC0415 (loads numpy)
     from paramctl.edits.grafting import graft, plan_rest  # noqa: PLC0415 (the same)
     from paramctl.views.grafting import count_all, list_misfits, show_graft  # noqa: PLC0415
@@ -114,7 +114,7 @@ def run(
             note_seed(environment, fresh)
 
 
-def read_step(text: str) -> Step:
+def _read_step(text: str) -> Step:
     """Read a rule of renaming, or the file of a map.
 
     Raises:
@@ -125,7 +125,7 @@ def read_step(text: str) -> Step:
     return read_map(text) if is_file else parse_rule(text)
 
 
-def open_both(
+def _open_both(
     environment: Environment, names: list[str], reading: Reading
 ) -> tuple[Checkpoint, Checkpoint]:
     """Open the model that has values, and of the one that is to have them what is usual.
@@ -146,7 +146,7 @@ def open_both(
     return source, target
 
 
-def choose_rules(choosing: Choosing, target: Checkpoint) -> "list[Rule]":
+def _choose_rules(choosing: Choosing, target: Checkpoint) -> "list[Rule]":
     """Return the rules for what nothing fits; none where all of it has values, and may keep them.
 
     Raises:

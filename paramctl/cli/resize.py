@@ -30,7 +30,7 @@ tensor([[-0.0806,  0.0529,  0.4527, -0.4638],
 MAX_DIGITS = 18
 
 
-def list_schemes() -> list[str]:
+def _list_schemes() -> list[str]:
     """Return the names that complete `--scheme`."""
     return ["mean", *registry.names()]
 
@@ -53,7 +53,7 @@ def run(
             "--scheme",
             "-s",
             metavar="SCHEME|mean",
-            autocompletion=list_schemes,
+            autocompletion=_list_schemes,
             help="What new elements are: 'normal(std=0.02)', or mean, that of the old ones.",
             show_default=False,
         ),
@@ -61,7 +61,7 @@ def run(
     seed: Seed = None,
 ) -> None:
     """Let parameters grow or shrink; what is tied to them follows."""
-    sizes = parse_shape(shape)
+    sizes = _parse_shape(shape)
     checkpoint, addresses = open_model(environment, arguments, reading, to_write=True)
     destination = choose_destination(environment, saving, checkpoint)
     from paramctl.edits.resizing import parse_new, plan, resize  # noqa: PLC0415 (loads numpy)
@@ -83,7 +83,7 @@ def run(
             note_seed(environment, fresh)
 
 
-def parse_shape(text: str) -> tuple[int, ...]:
+def _parse_shape(text: str) -> tuple[int, ...]:
     """Read a shape.
 
     Raises:

@@ -123,10 +123,22 @@ def choose_destination(
     Raises:
         UsageError: the options contradict each other, or the file cannot be replaced.
     """
-    if saving.output == "":
-        raise UsageError("an empty -o", hint="name a file, or leave -o out")
     if saving.output == STDOUT_NAME:
         saving = saving._replace(output=None)
+    _check_options(saving, checkpoint)
+    path = checkpoint.file if saving.in_place else saving.output or ""
+    written = _choose_format(saving, any_format=any_format)
+    if path and not (saving.dry_run or saving.max_shard_size):
+        check_place(path, force=saving.force or saving.in_place or written == DCP)
+    size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
+    options = WriteOptions(saving.ties, size, saving.force or saving.in_place, written)
+    is_plan = saving.dry_run or (not path and environment.out_is_terminal)
+    return Destination(environment, saving, path, options, is_plan)
+
+
+def _check_options(saving: Saving, checkpoint: Checkpoint) -> None:
+    if saving.output == "":
+        raise UsageError("an empty -o", hint="name a file, or leave -o out")
     if saving.output and saving.in_place:
         raise UsageError("both -o and -i", hint="-i replaces the file, -o writes another")
     if saving.max_shard_size and not saving.output:
@@ -138,14 +150,6 @@ def choose_destination(
             hint=f"{_elsewhere(checkpoint)} writes another",
             file=checkpoint.file,
         )
-    path = checkpoint.file if saving.in_place else saving.output or ""
-    written = _choose_format(saving, any_format=any_format)
-    if path and not (saving.dry_run or saving.max_shard_size):
-        check_place(path, force=saving.force or saving.in_place or written == DCP)
-    size = parse_size(saving.max_shard_size) if saving.max_shard_size else None
-    options = WriteOptions(saving.ties, size, saving.force or saving.in_place, written)
-    is_plan = saving.dry_run or not (path or not environment.out_is_terminal)
-    return Destination(environment, saving, path, options, is_plan)
 
 
 def check_output(path: str, *, force: bool) -> None:
