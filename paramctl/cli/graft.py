@@ -14,7 +14,7 @@ from paramctl.cli.options import Reading
 from paramctl.cli.plans import refuse_gaps, report_plan
 from paramctl.cli.saving import Saving, choose_destination
 from paramctl.cli.seeding import Seed, note_seed, pick_fresh
-from paramctl.cli.time_limit import ENDLESS, time_limit
+from paramctl.cli.time_limit import time_limit
 from paramctl.edits.renaming import Step
 from paramctl.edits.renaming.language import is_rule, parse_rule
 from paramctl.edits.renaming.maps import read_map
@@ -96,7 +96,7 @@ def run(
     from paramctl.edits.grafting import graft, plan_rest  # noqa: PLC0415 (the same)
     from paramctl.views.grafting import count_all, list_misfits, show_graft  # noqa: PLC0415
 
-    with blaming(source.file), time_limit("renaming", ENDLESS):
+    with blaming(source.file), time_limit():
         fits = find_fits(source, target, steps)
     misfits = list(list_misfits(fits, source.file))
     if strict and misfits:

@@ -9,7 +9,7 @@ from paramctl.cli.models import open_model
 from paramctl.cli.notes import notes_on_spec
 from paramctl.cli.options import MODEL_HELP, Reading, complete_addresses
 from paramctl.cli.saving import Saving, choose_destination
-from paramctl.cli.time_limit import ENDLESS, time_limit
+from paramctl.cli.time_limit import time_limit
 from paramctl.edits.renaming import Step, rename
 from paramctl.edits.renaming.language import is_rule, parse_rule
 from paramctl.edits.renaming.maps import read_map
@@ -73,7 +73,7 @@ def run(
     steps: list[Step] = [read_map(map_file)] if map_file else []
     steps += map(parse_rule, texts)
     with blaming(checkpoint.file):
-        with time_limit("renaming", ENDLESS):
+        with time_limit():
             renamed = rename(checkpoint, steps)
         notes = notes_on_spec(checkpoint, renamed)
         destination.save(renamed, lambda: show_renamed(checkpoint, renamed), notes)

@@ -1,4 +1,4 @@
-"""A time that a user's own pattern may take: some never come to an end on some names."""
+"""The time that renaming may take: some patterns never come to an end on some names."""
 
 import signal
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ ENDLESS = "what repeats within what repeats never ends: (a+)+"
 
 
 @contextmanager
-def time_limit(what: str, hint: str, seconds: float = MAX_SECONDS) -> Iterator[None]:
-    """End what takes longer; the main thread alone can use it.
+def time_limit(seconds: float = MAX_SECONDS) -> Iterator[None]:
+    """End a renaming that takes longer; the main thread alone can use it.
 
     Raises:
         LimitError: it takes longer than so many seconds.
     """
 
     def stop(*_: object) -> None:
-        raise LimitError(f"{what} takes longer than {seconds:g} s", hint=hint)
+        raise LimitError(f"renaming takes longer than {seconds:g} s", hint=ENDLESS)
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
