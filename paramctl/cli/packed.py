@@ -1,19 +1,14 @@
 """Blocks of ggml's, which no format that is written has a place for: what to do instead."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import groupby
+from collections.abc import Sequence
 
-from paramctl.addresses import resolve_all
 from paramctl.checkpoint import Checkpoint, Entry
 from paramctl.cli.models import STDIN_ARGUMENT, STDIN_NAME
-from paramctl.errors import AddressError, UsageError
+from paramctl.cli.ranges import fold_names
+from paramctl.errors import UsageError
 
 DROP = "paramctl drop"
 MAX_ADDRESSES = 50  # that a command names
-
-_NUMBERED = re.compile(r"(.*?)(\d{1,9})((?:\..*)?)", re.DOTALL)  # at the end of a part of a name
 
 
 def refuse_packed(checkpoint: Checkpoint, dtype: str, keep: Sequence[str]) -> None:
@@ -41,7 +36,7 @@ def _unreadable(checkpoint: Checkpoint, opaque: Sequence[Entry], dtype: str) -> 
     what = f"{_tell(opaque)}, cannot be written: such values are not unpacked"
     if len(opaque) == len(checkpoint):
         return UsageError(what, hint="there is nothing else in it")
-    addresses = _fold(checkpoint, [entry.name for entry in opaque])
+    addresses = fold_names(checkpoint, [entry.name for entry in opaque])
     if len(addresses) > MAX_ADDRESSES:
         return UsageError(what, hint=f"{DROP} writes the others")
     import shlex  # noqa: PLC0415 (only for the error)
@@ -57,26 +52,3 @@ def _tell(entries: Sequence[Entry]) -> str:
     first, *others = entries
     more = f" and {len(others):,} more" if others else ""
     return f"'{first.name}'{more}, of {', '.join(dict.fromkeys(e.dtype.name for e in entries))}"
-
-
-def _fold(checkpoint: Checkpoint, names: Sequence[str]) -> Sequence[str]:
-    """Return addresses of these parameters and no others; numbers in a row make one of several."""
-    folded, numbered = [], dict[tuple[str, str], list[int]]()
-    for name in names:
-        if match := _NUMBERED.fullmatch(name):
-            numbered.setdefault((match[1], match[3]), []).append(int(match[2]))
-        else:
-            folded.append(name)
-    for (head, tail), numbers in numbered.items():
-        folded += [f"{head}{label}{tail}" for label in _label_runs(numbers)]
-    with suppress(AddressError):
-        if resolve_all(checkpoint, folded) == names:
-            return folded
-    return names
-
-
-def _label_runs(numbers: Iterable[int]) -> Iterator[str]:
-    """Yield `3`, or `[5-8]` for several in a row."""
-    for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
-        found = [number for _, number in run]
-        yield f"[{found[0]}-{found[-1]}]" if len(found) > 1 else str(found[0])
