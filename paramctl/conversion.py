@@ -45,11 +45,11 @@ def largest(dtype: DType) -> float:
     """Return the largest finite number of a type."""
     if dtype.bits > SMALL:
         return float(np.finfo(dtype.numpy).max)
-    values = widen(_codes(dtype), dtype)
+    values = widen(_all_elements(dtype), dtype)
     return float(values[np.isfinite(values)].max())
 
 
-def _codes(dtype: DType) -> Array:
+def _all_elements(dtype: DType) -> Array:
     """Return all elements of a small type."""
     codes = np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}")
     return codes.view(dtype.numpy) if dtype.numpy else codes
@@ -58,11 +58,11 @@ def _codes(dtype: DType) -> Array:
 @cache
 def _table(old: DType, new: DType) -> Array:
     """Return what becomes of each element of a small type."""
-    return narrow(widen(_codes(old), old), new)
+    return narrow(widen(_all_elements(old), old), new)
 
 
 @cache
-def _code(dtype: DType) -> int:
+def _bits_of_largest(dtype: DType) -> int:
     """Return the bits of the largest finite number of a type."""
     return int(_bits(narrow(np.array([largest(dtype)]), dtype))[0])
 
@@ -73,7 +73,7 @@ def _reaches(converted: Array, dtype: DType) -> bool:
     if dtype.name.endswith("fnuz"):
         return bool((bits == FNUZ_NAN).any())
     sizes = bits & ((1 << dtype.bits - 1) - 1)
-    return bool(sizes.max(initial=0) >= _code(dtype))
+    return bool(sizes.max(initial=0) >= _bits_of_largest(dtype))
 
 
 def _bits(elements: Array) -> Array:

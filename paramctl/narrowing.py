@@ -26,9 +26,10 @@ def narrow(values: Array, dtype: DType) -> Array:
         if dtype.name == "bfloat16":
             return _narrow_bfloat16(values)
         if dtype.name in FLOAT8:
-            return _narrow_float8(values, dtype.name)
+            return _look_up(_float8_codes(dtype.name), values, 16)
         if dtype.name == "float16" and values.dtype == "<f4":
-            return _narrow_float16(values)
+            # the cast of numpy takes twice as long
+            return _look_up(_float16_codes(), values, 11).view("<f2")
         return np.asarray(values.astype(dtype.numpy, copy=False))
 
 
@@ -50,15 +51,6 @@ def _narrow_bfloat16(values: Array) -> Array:
     if np.isnan(np.max(flat, initial=0)):
         narrowed[np.isnan(flat)] = QUIET_NAN
     return narrowed.reshape(values.shape)
-
-
-def _narrow_float16(values: Array) -> Array:
-    """Look values up by their upper 21 bits; numpy takes twice as long."""
-    return _look_up(_float16_codes(), values, 11).view("<f2")
-
-
-def _narrow_float8(values: Array, name: str) -> Array:
-    return _look_up(_float8_codes(name), values, 16)
 
 
 def _look_up(codes: Array, values: Array, cut: int) -> Array:

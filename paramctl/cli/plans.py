@@ -1,4 +1,4 @@
-"""What `paramctl init` says of its plan, before a value is drawn."""
+"""What is said of the plan of an initialization, before a value is drawn."""
 
 from collections.abc import Iterator, Sequence
 from itertools import starmap

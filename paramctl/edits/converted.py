@@ -20,12 +20,12 @@ Row = list[tuple[Entry, Place | None]]
 
 
 class Converted(Computed):
-    """A tensor's elements in another type; or those of several, one behind the other.
+    """The elements of tensors in another type, one tensor behind the other.
 
-    `starts` are the places of the first element of each.
+    `old` are all of them as one; `starts` are the places of the first element of each.
     """
 
-    def __init__(self, old: Entry, dtype: DType, starts: Sequence[int] = (0,)) -> None:
+    def __init__(self, old: Entry, dtype: DType, starts: Sequence[int]) -> None:
         self._old = flatten(dequantized(old))
         super().__init__(self._old._replace(dtype=dtype), (old,))
         self._conversion = Conversion(self._old.dtype, dtype)

@@ -43,13 +43,13 @@ class Dequantized(Derived):
         self._blocks = np.dtype(self._packing.fields).newbyteorder(
             ">" if entry.storage.big_endian else "<"
         )
-        self._row = entry.dtype.block * 4  # bytes that a block becomes
+        self._width = entry.dtype.block * 4  # bytes that a block becomes
         source = entry.storage.source
-        size = entry.storage.nbytes // self._blocks.itemsize * self._row
+        size = entry.storage.nbytes // self._blocks.itemsize * self._width
         super().__init__(source.name, size, [source])
 
     def _read(self, offset: int, length: int) -> bytes:
-        return read_units(offset, length, self._row, self._unpack)
+        return read_units(offset, length, self._width, self._unpack)
 
     def _unpack(self, first: int, count: int) -> bytes:
         """Return the values of some blocks."""

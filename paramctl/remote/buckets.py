@@ -91,6 +91,7 @@ def _version_of(facts: dict[str, Any]) -> tuple[Any, ...]:
 @contextmanager
 def _explaining(url: str) -> Iterator[None]:
     """Turn whatever a file system raises into an error of ours."""
+    log_in = LOG_IN[url.partition("://")[0]]
     try:
         yield
     except ParamctlError:
@@ -98,8 +99,6 @@ def _explaining(url: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise AbsentError("there is no such object", file=url) from error
     except PermissionError as error:
-        hint = LOG_IN[url.partition("://")[0]]
-        raise DeniedError("access is denied", hint=hint, file=url) from error
+        raise DeniedError("access is denied", hint=log_in, file=url) from error
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise FileError(what, hint=LOG_IN[url.partition("://")[0]], file=url) from error
+        raise FileError(f"{type(error).__name__}: {error}", hint=log_in, file=url) from error

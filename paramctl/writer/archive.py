@@ -138,8 +138,8 @@ def _zip64(*numbers: int) -> bytes:
 
 def _end(count: int, nbytes: int, offset: int) -> bytes:
     """Return what ends an archive; where numbers are too large for it, a wider record before it."""
-    numbers = (min(count, FEW), min(nbytes, zips.WIDE), min(offset, zips.WIDE))
-    end = zips.END.pack(b"PK\5\6", 0, 0, numbers[0], *numbers, 0)
+    few, place = min(count, FEW), (min(nbytes, zips.WIDE), min(offset, zips.WIDE))
+    end = zips.END.pack(b"PK\5\6", 0, 0, few, few, *place, 0)
     if count < FEW and max(nbytes, offset) < zips.WIDE:
         return end
     wide = zips.END64.pack(b"PK\6\6", zips.END64.size - 12, 0, 0, count, count, nbytes, offset)
