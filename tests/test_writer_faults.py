@@ -28,7 +28,7 @@ from paramctl.checkpoint import Checkpoint, Entry, Storage
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import FileError, ParamctlError, UnconfirmedError
 from paramctl.writer import WriteOptions
-from paramctl.writer.atomic import Draft
+from paramctl.writer.draft import Draft
 from paramctl.writer.folder import Folder
 from paramctl.writer.interrupts import Interrupts
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from paramctl.checkpoint import Checkpoint
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import URL_SCHEMES
-from paramctl.writer.atomic import Draft, Drafts
 from paramctl.writer.crew import Crew
+from paramctl.writer.draft import Draft
+from paramctl.writer.drafts import Drafts
 from paramctl.writer.folder import Folder
 from paramctl.writer.formats import plan
 from paramctl.writer.interrupts import Interrupts

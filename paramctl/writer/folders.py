@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
-from paramctl.writer.atomic import Drafts
+from paramctl.writer.drafts import Drafts
 from paramctl.writer.crew import Crew
 from paramctl.writer.folder import Folder, naming
 from paramctl.writer.interrupts import Interrupts
