@@ -3,7 +3,8 @@
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.notes import note_overflows
-from paramctl.cli.saving import Saving, check_place
+from paramctl.cli.places import check_place
+from paramctl.cli.saving import Saving
 from paramctl.cli.weights import OWN_TYPE, with_values
 from paramctl.errors import UsageError, blaming
 from paramctl.views.escaping import escape

@@ -10,8 +10,8 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import Filtering, ModelAndAddresses, Reading
+from paramctl.cli.places import check_place
 from paramctl.cli.progress import show_progress
-from paramctl.cli.saving import check_place
 from paramctl.errors import UsageError, blaming
 from paramctl.few import list_few
 from paramctl.formats import open_checkpoint

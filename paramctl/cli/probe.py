@@ -8,8 +8,8 @@ from paramctl.cli.devices import Device
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAlone, Reading, TableForm, TableFormat
+from paramctl.cli.places import check_place, check_suffix
 from paramctl.cli.running import Running, Training, check_options
-from paramctl.cli.saving import check_output
 from paramctl.errors import UsageError, blaming
 from paramctl.init.devices import AUTO, choose_device
 from paramctl.init.seeds import fresh_seed
@@ -67,7 +67,8 @@ def run(
     check_options(running, training, save_grads)
     path = training.output or save_grads
     if path:
-        check_output(path, force=force)
+        check_suffix(path)
+        check_place(path, force=force)
     checkpoint, rest = open_model(environment, arguments, reading)
     if rest:
         raise UsageError(f"one model at a time, not '{rest[0]}' too", hint="--weights takes a file")

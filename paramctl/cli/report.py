@@ -7,8 +7,9 @@ import typer
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAlone, Reading
+from paramctl.cli.places import check_place
 from paramctl.cli.progress import show_progress
-from paramctl.cli.saving import STDOUT_NAME, check_place
+from paramctl.cli.saving import STDOUT_NAME
 from paramctl.errors import UsageError
 from paramctl.formats import open_checkpoint
 from paramctl.views.escaping import escape

@@ -1,6 +1,5 @@
 """Where an edited model goes: a file, the file that it was read from, or standard output."""
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Annotated, Literal, NamedTuple
 
@@ -10,16 +9,16 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.listing import Listing
 from paramctl.cli.models import STDIN_NAME
+from paramctl.cli.places import check_place, check_suffix
 from paramctl.cli.progress import show_progress
-from paramctl.errors import FileError, UsageError
+from paramctl.errors import UsageError
 from paramctl.sources import URL_SCHEMES
 from paramctl.views.changes import Changes
 from paramctl.views.escaping import escape
 from paramctl.views.summary import list_others
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
-from paramctl.writer.files import refuse_url
-from paramctl.writer.formats import FORMATS, choose_format, find_format
+from paramctl.writer.formats import choose_format
 from paramctl.writer.options import DCP, SAFETENSORS
 from paramctl.writer.shards import parse_size
 
@@ -152,44 +151,6 @@ def _check_options(saving: Saving, checkpoint: Checkpoint) -> None:
         )
 
 
-def check_output(path: str, *, force: bool) -> None:
-    """Make sure that a file can be written: it is better known now than when all is computed.
-
-    Raises:
-        UsageError: a file is in the way, or its name is not one of safetensors.
-        FileError: there is no such folder.
-    """
-    _check_suffix(path)
-    check_place(path, force=force)
-
-
-def check_place(path: str, *, force: bool) -> None:
-    """Make sure that there is a folder for a file, and no file in its way.
-
-    Raises:
-        UsageError: a file is in the way, or it would be written to a server.
-        FileError: there is no such folder.
-    """
-    refuse_url(path)
-    if os.path.isfile(path) and not force:
-        raise UsageError("the file is there already", hint="--force replaces it", file=path)
-    if not os.path.isdir(os.path.dirname(path) or os.curdir):
-        raise FileError("there is no such folder", hint="'mkdir -p' makes one", file=path)
-
-
-def _check_suffix(path: str) -> None:
-    """Refuse a name under which other tools would expect another format, or none.
-
-    Raises:
-        UsageError: it ends as those of another format do, or of no format.
-    """
-    named = find_format(path)
-    if named != SAFETENSORS:
-        convert = ", or pipe it into 'paramctl convert -o FILE'" if named in FORMATS else ""
-        hint = f"name it .safetensors{convert}"
-        raise UsageError("what is written is safetensors", hint=hint, file=path)
-
-
 def _choose_format(saving: Saving, *, any_format: bool) -> str:
     """Return the format that the output's name asks for; safetensors if it has none, as in a pipe.
 
@@ -200,7 +161,7 @@ def _choose_format(saving: Saving, *, any_format: bool) -> str:
     if path and (any_format or is_sharded):
         return choose_format(path, is_sharded=is_sharded)
     if path:
-        _check_suffix(path)
+        check_suffix(path)
     return SAFETENSORS
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 
 from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
-from paramctl.writer.drafts import Drafts
 from paramctl.writer.crew import Crew
+from paramctl.writer.drafts import Drafts
 from paramctl.writer.folder import Folder, naming
 from paramctl.writer.interrupts import Interrupts
 from paramctl.writer.layout import Files
