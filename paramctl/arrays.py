@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paramctl.checkpoint import Entry, Storage
+from paramctl.checkpoint import ARRAYS, LAZY, Entry, Storage
 from paramctl.doors import Spelling
 from paramctl.dtypes import DType
 from paramctl.errors import LimitError, UsageError
@@ -32,12 +32,11 @@ NUMBERS = 1 << 18  # values that are handed on at a time
 MAX_ARRAY = 1 << 32  # bytes of an array in memory
 MAX_DIMENSIONS = 64  # of an array of numpy 2
 
-LAZY: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored values on reading
+PUT_OFF: dict[str, Callable[[Array], Array]] = {  # what torch does to the stored values on reading
     "conjugate": np.conj,
     "negative": np.negative,
     "conjugate-negative": lambda values: np.negative(np.conj(values)),
 }
-ARRAYS = ("strided", *LAZY)  # the layouts of what is one array
 
 Conversion = tuple[np.dtype[Any], Callable[[Array], Array]]
 """A type of values, and what makes them of stored elements."""
@@ -152,7 +151,7 @@ def conversion_of(entry: Entry) -> Conversion:
 @cache
 def _conversion(dtype: DType, layout: str) -> Conversion | None:
     held, widen = WIDENED.get(dtype.name, (dtype.numpy, None))
-    put_off = LAZY.get(layout)
+    put_off = PUT_OFF.get(layout)
     if not held or (put_off and dtype.name == "bool"):
         return None
     wide = np.dtype(held)

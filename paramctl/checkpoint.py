@@ -15,6 +15,8 @@ Kind = Literal["parameter", "buffer"]
 PLANNED = "planned"  # the layout of a parameter that a spec describes: it has no values yet
 MISSING = "missing"  # the layout of a parameter that should be in a file and is not
 PLAIN = ("strided", PLANNED)
+LAZY = ("conjugate", "negative", "conjugate-negative")  # of values that torch changes on reading
+ARRAYS = ("strided", *LAZY)  # the layouts of what is one array
 COUNTED = ("total_size", "total_parameters")  # keys under which an index counts its own files
 
 

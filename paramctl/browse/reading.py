@@ -5,9 +5,8 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from paramctl.addresses import Match
-from paramctl.arrays import ARRAYS
 from paramctl.browse.catalog import Catalog, Side
-from paramctl.checkpoint import Entry
+from paramctl.checkpoint import ARRAYS, Entry
 from paramctl.diff.values import Difference
 from paramctl.errors import ParamctlError, UsageError
 from paramctl.passes import Progress, find_all

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import Entry
+from paramctl.checkpoint import ARRAYS, Entry
 from paramctl.dtypes import BY_NAME
 from paramctl.quantized import dequantized
 from paramctl.slices import strides_of

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from paramctl.arrays import ARRAYS, check
-from paramctl.checkpoint import PLANNED, Entry, Storage
+from paramctl.arrays import check
+from paramctl.checkpoint import ARRAYS, PLANNED, Entry, Storage
 from paramctl.contents import read_content
 from paramctl.diff.values import Difference, Tolerance
 from paramctl.dtypes import UNKNOWN

@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from paramctl.addresses import resolve_all
-from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry
+from paramctl.checkpoint import ARRAYS, PLANNED, AnyCheckpoint, Checkpoint, Entry
 from paramctl.dtypes import BY_NAME, BY_SAFETENSORS, FLOATING, DType
 from paramctl.edits.converted import Converted, convert
 from paramctl.edits.values import with_entries

@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import Checkpoint, Entry
+from paramctl.checkpoint import ARRAYS, Checkpoint, Entry
 from paramctl.contents import Content, read_content
 from paramctl.groups import Groups
 from paramctl.passes import check_expanded

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.checkpoint import ARRAYS, PLANNED, Checkpoint, Entry
 from paramctl.doors import Spelling
 from paramctl.dtypes import FLOATING
 from paramctl.edits.renaming import Step, rename

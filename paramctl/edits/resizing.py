@@ -6,8 +6,7 @@ from math import prod
 from typing import Final, Literal, NamedTuple
 
 from paramctl.addresses import resolve_all
-from paramctl.arrays import ARRAYS
-from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.checkpoint import ARRAYS, PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
 from paramctl.doors import option, verb
 from paramctl.dtypes import FLOATING
 from paramctl.edits.averaged import Averaged

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from paramctl import arrays
 from paramctl.addresses import Match
-from paramctl.checkpoint import PLANNED, Checkpoint, Entry
+from paramctl.checkpoint import ARRAYS, PLANNED, Checkpoint, Entry
 from paramctl.doors import Spelling
 from paramctl.dtypes import BY_NAME
 from paramctl.errors import LimitError, MalformedError, UsageError
@@ -27,7 +27,7 @@ LACKS = {
     "meta": "only its shape and its type are stored",
     "uninitialized": "its shape is not known yet",
 }
-SLICED = (*arrays.ARRAYS, "quantized", "meta", PLANNED)
+SLICED = (*ARRAYS, "quantized", "meta", PLANNED)
 
 
 Lack = UsageError | MalformedError
@@ -93,7 +93,7 @@ class Shown(NamedTuple):
 
 
 def _name_parts(entry: Entry) -> tuple[Entry, ...]:
-    if entry.layout in arrays.ARRAYS:
+    if entry.layout in ARRAYS:
         return ()
     if entry.layout == "quantized":
         dtype = BY_NAME.get(INTEGERS.get(entry.dtype.name, ""), entry.dtype)
@@ -111,7 +111,7 @@ def _lack(checkpoint: Checkpoint, match: Match, parts: tuple[Entry, ...]) -> Lac
         return MalformedError(f"'{match.name}' is missing: {reason}")
     if match.slices and layout not in SLICED:
         return UsageError(f"'{match.name}' is {layout}: no slice of it can be taken, name it whole")
-    if layout in arrays.ARRAYS or parts:
+    if layout in ARRAYS or parts:
         return None
     reason = LACKS.get(layout, "it has no values that can be read")
     return UsageError(f"'{match.name}' is {layout}: {reason}")

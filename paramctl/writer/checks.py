@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from paramctl.checkpoint import MISSING, PLANNED, Entry, Storage
+from paramctl.checkpoint import ARRAYS, MISSING, PLANNED, Entry, Storage
 from paramctl.doors import Spelling, Words, verb
 from paramctl.errors import MalformedError, UsageError
 from paramctl.slices import check_expansion, check_extent, is_row_major
-
-LAZY = ("strided", "conjugate", "negative", "conjugate-negative")  # what has values of its own
 
 
 def check_entries(entries: Iterable[Entry]) -> None:
@@ -60,7 +58,7 @@ def storage_of(entry: Entry) -> Storage:
     if entry.layout == PLANNED:
         what = f"'{entry.name}' has no values yet: only its shape and its type are known"
         raise UsageError(what, hint=(verb("init"), " gives it some"))
-    if entry.layout not in LAZY or entry.storage is None:
+    if entry.layout not in ARRAYS or entry.storage is None:
         what = f"'{entry.name}' is {entry.layout}: only plain tensors are written"
         raise UsageError(what, hint=_way_out(entry.layout))
     return entry.storage
