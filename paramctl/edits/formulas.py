@@ -69,7 +69,10 @@ class Formula(NamedTuple):
     def values(self, box: Box) -> Array:
         """Return the values for a box of the region."""
         entries = {node: select(entry, box) for node, entry in self.operands.items()}
-        values = {entry: _read(entry) for entry in set(entries.values())}  # each but once
+        values = {  # each is read but once
+            entry: read(entry).astype(_computed_type(entry), copy=False)
+            for entry in set(entries.values())
+        }
         read_box = {node: values[entry] for node, entry in entries.items()}
         with np.errstate(all="ignore"):
             return np.broadcast_to(_evaluate(self.tree, read_box), shape_of(box))
@@ -83,10 +86,6 @@ class Formula(NamedTuple):
 
 def _computed_type(entry: Entry) -> np.dtype[Any]:
     return np.dtype("<f4") if entry.dtype.name == "float16" else value_type(entry.dtype)
-
-
-def _read(entry: Entry) -> Array:
-    return read(entry).astype(_computed_type(entry), copy=False)
 
 
 def _walk(node: Node) -> Iterator[Node]:

@@ -37,7 +37,8 @@ def save_folder(files: Files, path: str, progress: Progress, *, force: bool) -> 
                 draft.finish()
             with interrupts.held():
                 drafts.place()
-                notes += [_note_left(name) for name in leftover if not folder.remove(name)]
+                kept = [name for name in leftover if not folder.remove(name)]
+                notes += [f"'{name}' of the model before could not be removed" for name in kept]
     paths = tuple(os.path.join(path, name) for name in files.names)
     nbytes = files.nbytes + sum(map(len, files.listing.values()))
     return Report(paths, nbytes, tuple(notes))
@@ -84,7 +85,3 @@ def _check_old(folder: Folder, files: Files, *, force: bool) -> list[str]:
             file=folder.path,
         )
     return [name for name in old if name not in files.names]
-
-
-def _note_left(name: str) -> str:
-    return f"'{name}' of the model before could not be removed"
