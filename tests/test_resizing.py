@@ -293,7 +293,10 @@ def test_a_fresh_seed_is_told_where_one_is_needed(forks: Forks, tmp_path: Path) 
         ),
         (
             ["0.weight", "--shape", "9x5", "-s", "mean"],
-            f"{MLP}: '0.weight' grows from [8, 4] to [9, 5]: a mean is along one dimension",
+            (
+                f"{MLP}: '0.weight' grows from [8, 4] to [9, 5]: a mean is along one dimension, "
+                "here 2 grow; let one grow after the other\n"
+            ),
         ),
         (["0.bias", "--shape", "9", "-s", "xavier"], f"{MLP}: '0.bias' "),
         (["0.bias", "--shape", "9", "-s", "normall"], "'normall': no scheme 'normall'"),
@@ -313,9 +316,9 @@ def test_what_cannot_be_resized_is_refused_before_anything_is_written(
     ("tensor", "scheme", "message"),
     [
         (torch.ones(2, dtype=torch.int8), "ones", "is of int8: it can grow by zeros only"),
-        (torch.ones(2, dtype=torch.int8), "mean", "values of int8 have no mean"),
+        (torch.ones(2, dtype=torch.int8), "mean", "int8 have no mean; scheme='zeros'"),
         (torch.ones(2).to(torch.float8_e8m0fnu), "zeros", "it can grow by zeros only"),
-        (torch.ones(0), "mean", "nothing is there to take the mean of"),
+        (torch.ones(0), "mean", "take the mean of; scheme='zeros'"),
         (torch.ones(2).to_sparse(), "ones", "'a' is sparse_coo"),
     ],
 )

@@ -92,7 +92,7 @@ def test_another_dtype_or_a_missing_parameter_is_named() -> None:
     }
     with pytest.raises(UsageError, match=r"'a.w' float32.* and 'b.w' float16"):
         tie(checkpoint_of(state), ["a", "b"])
-    with pytest.raises(UsageError, match="only 'c' has a 'b'"):
+    with pytest.raises(UsageError, match="only 'c' has a 'b'; name layers of the same"):
         tie(checkpoint_of(state), ["a", "c"])
     with pytest.raises(AddressError, match="no parameter or layer 'd'"):
         tie(checkpoint_of(state), ["a", "d"])

@@ -1,5 +1,7 @@
 """The program: its verbs, loaded when asked for, and what becomes of errors."""
 
+import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -20,6 +22,7 @@ from paramctl.errors import (
 )
 from paramctl.views.escaping import escape
 
+_OF_PYDANTIC = re.compile("Value error, |, unable to parse string as an? [a-z]+")
 POINTED = 76  # characters of an expression that a caret points into
 EXAMPLES = """
 $ paramctl ls sample_models/mlp.pt
@@ -62,10 +65,13 @@ class VerbGroup(ManualGroup):
             UsageError: there is none of this name; says the closest.
         """
         if args[0] not in VERBS and not args[0].startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 (only for the error)
+            import shlex  # noqa: PLC0415 (only for the error)
+            from difflib import get_close_matches  # noqa: PLC0415 (likewise)
 
-            close = get_close_matches(args[0], VERBS, n=1) or ["--help"]
-            raise UsageError(f"no verb '{args[0]}'", hint=f"try '{PROGRAM} {close[0]}'")
+            instead = get_close_matches(args[0], VERBS, n=1) or ["--help"]
+            if os.path.lexists(args[0]):
+                instead = ["ls", args[0]]
+            raise UsageError(f"no verb '{args[0]}'", hint=f"try {shlex.join([PROGRAM, *instead])}")
         return super().resolve_command(ctx, args)
 
 
@@ -139,7 +145,8 @@ def _invoke(environment: Environment, arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> UsageError:
-    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    message = " ".join(error.format_message().split())  # choices are told a line each
+    message = _OF_PYDANTIC.sub("", message).rstrip(".")
     verb = [argument for argument in arguments[:1] if argument in VERBS]
     return UsageError(message, hint=f"see '{' '.join([PROGRAM, *verb])} --help'")
 

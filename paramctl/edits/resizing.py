@@ -182,11 +182,14 @@ def _check_mean(resizing: Resizing, scheme: New) -> None:
         hint = ("say what is new: ", option("scheme", "mean"), ", or 'normal(std=0.02)'")
         raise UsageError(what, hint=hint)
     if len(grown) > 1:
-        raise UsageError(f"{what}: a mean is along one dimension, here {len(grown)} grow")
+        what = f"{what}: a mean is along one dimension, here {len(grown)} grow"
+        raise UsageError(what, hint="let one grow after the other")
     if not entry.shape[grown[0]]:
-        raise UsageError(f"{what}: nothing is there to take the mean of")
+        what = f"{what}: nothing is there to take the mean of"
+        raise UsageError(what, hint=option("scheme", "zeros"))
     if entry.dtype.name not in FLOATING:
-        raise UsageError(f"{what}: values of {entry.dtype.name} have no mean")
+        what = f"{what}: values of {entry.dtype.name} have no mean"
+        raise UsageError(what, hint=option("scheme", "zeros"))
 
 
 def _filling(resizing: Resizing, seed: int) -> Entry | None:

@@ -114,7 +114,8 @@ def _check_alike(checkpoint: Checkpoint, one: tuple[str, Part], other: tuple[str
         if suffix not in part or suffix not in other_part:
             has, lacks = (node, other_node) if suffix in part else (other_node, node)
             raise UsageError(
-                f"'{has}' and '{lacks}' cannot be tied: only '{has}' has {_noun(suffix)}"
+                f"'{has}' and '{lacks}' cannot be tied: only '{has}' has {_noun(suffix)}",
+                hint="name layers of the same parameters, or parameters",
             )
         entry, other_entry = (checkpoint.entries[side[suffix]] for side in (part, other_part))
         if (entry.shape, entry.dtype) != (other_entry.shape, other_entry.dtype):
