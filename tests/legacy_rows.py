@@ -161,6 +161,12 @@ REFUSED = [
         3,
         "a tar archive",
     ),
+    Row(
+        "C36-folder",  # whose zeros behind the name are no length of a safetensors header
+        b"./".ljust(257, b"\0") + b"ustar".ljust(255, b"\0"),
+        3,
+        "a tar archive (torch before 0.1.10, or a package: unpack that first)",
+    ),
     Row("C36-many", make_tar(*[tarfile.TarInfo(str(n)) for n in range(1900)]), 3, "a tar archive"),
     Row(
         "C37",

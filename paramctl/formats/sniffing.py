@@ -81,11 +81,17 @@ class Opening:
         return any(self.head.lower().startswith(magic.lower()) for magic, _ in UNREAD)
 
     @property
+    def is_tar(self) -> bool:
+        """Whether a tar archive begins here."""
+        return self.head[TAR_MAGIC] == b"ustar"
+
+    @property
     def may_be_cut_header(self) -> bool:
         """Whether this looks like a safetensors length with a broken header."""
         head = self.head
         return (
             not self.is_unread
+            and not self.is_tar
             and not self.text
             and head[:1] != PICKLE
             and (self.source.size < 8 or head[4:8] == bytes(4) or head[:8] == b"\xff" * 8)
@@ -98,7 +104,7 @@ class Opening:
             MalformedError: it is a tar archive, or for a zip reader, which looks from the end, one.
         """
         if self.is_zip or self.is_empty_zip:
-            if self.head[TAR_MAGIC] == b"ustar":
+            if self.is_tar:
                 raise MalformedError("ambiguous: both a zip and a tar archive")
             return
         nbytes = min(self.source.size, ZIP_END_BYTES)
@@ -114,8 +120,8 @@ class Opening:
             if self.head.lower().startswith(magic.lower()):
                 told = "this is" if ":" in description else "not read:"
                 return f"{told} {description}"
-        if self.head[TAR_MAGIC] == b"ustar":
-            return "not read: a tar archive (torch before 0.1.10, or a package)"
+        if self.is_tar:
+            return "not read: a tar archive (torch before 0.1.10, or a package: unpack that first)"
         if self.head[:1] == PICKLE:
             return "a pickle, but not a torch checkpoint"
         if self.text:
