@@ -51,7 +51,9 @@ def walk(value: object, prefix: str = "", kind: str | None = None) -> Iterator[N
 def _children(value: object) -> Iterator[tuple[object, object, str | None]]:
     if isinstance(value, nn.Module):
         yield from ((name, child, "parameter") for name, child in value._parameters.items())
-        yield from ((name, child, "buffer") for name, child in value._buffers.items())
+        transient = value._non_persistent_buffers_set
+        buffers = (pair for pair in value._buffers.items() if pair[0] not in transient)
+        yield from ((name, child, "buffer") for name, child in buffers)
         yield from ((name, child, None) for name, child in value._modules.items())
     elif isinstance(value, Mapping):
         yield from ((key, child, None) for key, child in value.items())

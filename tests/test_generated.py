@@ -143,6 +143,12 @@ def test_a_whole_module(name: str, legacy: bool, tmp_path: Path) -> None:  # noq
     }
 
 
+def test_a_buffer_that_is_not_saved_is_not_listed_of_a_whole_module(tmp_path: Path) -> None:
+    net = MODULES["tied"]()
+    assert "mask" in dict(net.named_buffers())
+    assert list(save(net, tmp_path / "module.pt")) == list(net.state_dict())
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_modules_state_dict(name: str, tmp_path: Path) -> None:
     path = tmp_path / "state.pt"

@@ -25,6 +25,7 @@ MODULE_PARTS: tuple[tuple[str, Kind | None], ...] = (
     ("_buffers", "buffer"),
     ("_modules", None),
 )
+TRANSIENT = "_non_persistent_buffers_set"  # buffers that `state_dict` leaves out
 
 CONTAINERS = (Dict, Object, list, tuple)
 SCALARS = (str, int, float, type(None))
@@ -137,7 +138,7 @@ class Tree:
         return label(class_of(value)) if _is_made(value) else self._name(value)
 
     def items(self, node: object) -> list[Child]:
-        """Return the parts of a container with their names; of a module its tensors and modules."""
+        """Return the parts of a container by name; of a module what its `state_dict` has."""
         if isinstance(node, Dict):
             return [
                 (key if type(key) is str else self._name(key), value, None)
@@ -163,10 +164,12 @@ class Tree:
 
     def _module_items(self, module: Object) -> list[Child]:
         parts = state_of(module)
+        transient = _texts(parts.get(TRANSIENT))
         named = [
             (name, value, kind)
             for part, kind in MODULE_PARTS
             for name, value, _ in self.items(parts[part])
+            if kind != "buffer" or name not in transient
         ]
         packed = [(name, part, None) for name, part in parts.items() if _is_script_object(part)]
         return [*named, *packed]
@@ -236,6 +239,10 @@ def class_of(value: Object) -> object:
 def class_name(value: object) -> str:
     """Return the name of the class that an object is of, without the path to it."""
     return label(class_of(value) if isinstance(value, Object) else value).rpartition(".")[2]
+
+
+def _texts(values: object) -> set[str]:
+    return {text for text in values if type(text) is str} if isinstance(values, list) else set()
 
 
 def is_module(value: object) -> bool:
