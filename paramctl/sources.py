@@ -1,4 +1,4 @@
-"""Bytes by offset and length: a local file, or standard input.
+"""Bytes by offset and length: in a local file, or in memory.
 
 Files are read with `pread`, never mapped: a mapped file that shrinks kills its reader.
 """
@@ -6,14 +6,13 @@ Files are read with `pread`, never mapped: a mapped file that shrinks kills its 
 import errno
 import os
 import stat
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 
 from paramctl.doors import Spelling
-from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError, UsageError
+from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError
 
 CHUNK = 1 << 20
 CLOSED = -1
@@ -113,7 +112,7 @@ class FileSource(Source):
 
     @classmethod
     def of_descriptor(cls, descriptor: int, name: str) -> "FileSource":
-        """Read a file that is open already."""
+        """Read a file that is open already, and close it in the end."""
         source = cls.__new__(cls)
         source.name = name
         source.is_alone = True
@@ -131,15 +130,19 @@ class FileSource(Source):
 
     def __del__(self) -> None:
         """Close the descriptor of a model that nobody has any more, or that was malformed."""
-        self.release()
+        self._close()
 
     def release(self) -> None:
         """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
         with self._lock:
-            if not self.is_alone and self._descriptor != CLOSED and not self._readers:
-                descriptor, self._descriptor = self._descriptor, CLOSED
-                with suppress(OSError):  # nothing was written through it
-                    os.close(descriptor)
+            if not self.is_alone and not self._readers:
+                self._close()
+
+    def _close(self) -> None:
+        if self._descriptor != CLOSED:
+            descriptor, self._descriptor = self._descriptor, CLOSED
+            with suppress(OSError):  # nothing was written through it
+                os.close(descriptor)
 
     def beside(self, name: str, *, follow: bool = True) -> Source | None:
         """Return the file of this name in the same folder; a symbolic link only if `follow`."""
@@ -182,7 +185,7 @@ class FileSource(Source):
             if self._flags & os.O_NOFOLLOW and getattr(error, "errno", 0) == errno.ELOOP:
                 hint = (Spelling("--no-follow", "follow=False"), " refuses those")
                 raise FileError("a symbolic link", hint=hint, file=self.name) from error
-            raise _os_error(error, self.name) from error
+            raise os_error(error, self.name) from error
         try:
             status = self._check(descriptor, "since it was listed")
         except FileError:
@@ -242,51 +245,13 @@ class FileSource(Source):
         return piece
 
 
-def open_path(path: str) -> FileSource:
-    """Open what the user named: a file is read in place, a pipe (`<(...)`) is spooled.
-
-    Raises:
-        FileError: there is no such file, or it is a directory or a device.
-    """
-    if path.startswith(URL_SCHEMES):
-        raise UsageError(
-            "a URL, and only a model can be at one", hint="download it first", file=path
-        )
-    try:
-        status = os.stat(path)
-        if stat.S_ISFIFO(status.st_mode):
-            with open(path, "rb", buffering=0) as pipe:
-                return spool(pipe.fileno(), path)
-    except (OSError, ValueError) as error:
-        raise _os_error(error, path) from error
-    return FileSource(path)
-
-
-def open_descriptor(descriptor: int, name: str) -> FileSource:
-    """Open standard input: a redirected file is read in place, a pipe is spooled."""
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISREG(status.st_mode):
-            return FileSource.of_descriptor(descriptor, name)
-        return spool(descriptor, name)
-    except OSError as error:
-        raise FileError.from_os(error, name) from error
-
-
-def spool(descriptor: int, name: str) -> FileSource:
-    """Copy a pipe to an unnamed temporary file, a chunk at a time, and read that."""
-    with tempfile.TemporaryFile(buffering=0) as target:
-        while chunk := os.read(descriptor, CHUNK):
-            target.write(chunk)
-        return FileSource.of_descriptor(os.dup(target.fileno()), name)
-
-
 def identity_of(status: os.stat_result) -> tuple[int, ...]:
     """Return what changes when a file is replaced or written to."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _os_error(error: OSError | ValueError, name: str) -> FileError:
+def os_error(error: OSError | ValueError, name: str) -> FileError:
+    """Wrap what the operating system, or Python before it, said about a file."""
     if isinstance(error, OSError):
         return FileError.from_os(error, name)
     return FileError("no file can have this name", file=name)

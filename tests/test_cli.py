@@ -7,6 +7,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 from textwrap import indent
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from paramctl.cli.verbs import VERBS
 
 SAMPLES = Path(__file__).parents[1] / "sample_models"
 MLP = SAMPLES / "mlp.safetensors"
+KERAS = Path(__file__).parent / "files" / "net.keras"
 EVIL = r"\u001b[31mred\u202e[bold][/][link=http://x]\t\n"
 
 
@@ -260,6 +262,20 @@ def test_stdin_is_read_in_place_or_spooled() -> None:
     assert paramctl("ls", stdin=MLP.read_bytes()).out == expected
     assert paramctl("ls", "-", stdin=MLP.read_bytes()).out == expected
     assert shell('"$P" ls <("cat" "$F")', F=MLP).stdout.decode() == expected
+
+
+@pytest.mark.parametrize("command", ['"$P" ls < <(cat "$PIPED")', '"$P" ls "$PACKED"'])
+def test_what_no_temporary_file_can_hold_is_told(command: str, tmp_path: Path) -> None:
+    packed, piped = tmp_path / "packed.keras", tmp_path / "piped"
+    with ZipFile(KERAS) as archive, ZipFile(packed, "w", ZIP_DEFLATED) as target:
+        for name in archive.namelist():
+            target.writestr(name, archive.read(name))
+    piped.write_bytes(bytes(5000))
+    limits = 'trap "" XFSZ; ulimit -f 4; '  # 4096 bytes
+    run = shell(limits + command, PIPED=piped, PACKED=packed)
+    assert (run.returncode, run.stdout) == (6, b"")
+    assert b": no temporary file can hold it: File too large; set TMPDIR to a folder" in run.stderr
+    assert run.stderr.count(b"\n") == 1
 
 
 def test_addresses_alone_take_the_model_from_stdin_or_the_environment() -> None:

@@ -18,7 +18,8 @@ from paramctl.errors import (
 )
 from paramctl.few import list_few
 from paramctl.formats import names_factory, open_checkpoint, read_checkpoint
-from paramctl.sources import URL_SCHEMES, open_descriptor
+from paramctl.inputs import open_descriptor
+from paramctl.sources import URL_SCHEMES
 
 MODEL_SUFFIXES = (
     *(".safetensors", ".pt", ".pt2", ".pth", ".bin", ".ckpt", ".json", ".gguf", ".npz", ".msgpack"),

@@ -9,9 +9,10 @@ from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.doors import option
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.registry import find_reader
+from paramctl.inputs import open_path
 from paramctl.layer_types import resolve_types
 from paramctl.models.spec import KEY
-from paramctl.sources import URL_SCHEMES, Source, open_path
+from paramctl.sources import URL_SCHEMES, Source
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)

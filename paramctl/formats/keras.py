@@ -3,9 +3,6 @@
 Source: keras/src/saving/saving_lib.py of Keras 3.
 """
 
-import os
-import tempfile
-
 from paramctl.checkpoint import Checkpoint, ReadOptions
 from paramctl.errors import LimitError, MalformedError
 from paramctl.formats.hdf5.file import CONFIG, fill
@@ -14,8 +11,9 @@ from paramctl.formats.strict_json import load_json
 from paramctl.formats.utf8 import decode_utf8
 from paramctl.formats.zip_members import open_member, read_member
 from paramctl.formats.zips import STORED, Member, read_directory
+from paramctl.inputs import store
 from paramctl.slices import MAX_EXPANDED, MAX_TIMES
-from paramctl.sources import CHUNK, FileSource, Source
+from paramctl.sources import CHUNK, Source
 
 WEIGHTS, CONFIG_FILE, METADATA_FILE = "model.weights.h5", "config.json", "metadata.json"
 MAX_TEXT = 64 << 20  # bytes of a config; that of a large model takes 1 MB
@@ -55,7 +53,6 @@ def _open_weights(source: Source, member: Member) -> Source:
         return weights
     if member.size > max(MAX_EXPANDED, MAX_TIMES * member.packed):
         raise LimitError(f"{WEIGHTS} inflates from {member.packed} bytes to {member.size}")
-    with tempfile.TemporaryFile(buffering=0) as target:
-        for begin in range(0, member.size, CHUNK):
-            target.write(weights.read(begin, min(CHUNK, member.size - begin)))
-        return FileSource.of_descriptor(os.dup(target.fileno()), source.name)
+    begins = range(0, member.size, CHUNK)
+    chunks = (weights.read(begin, min(CHUNK, member.size - begin)) for begin in begins)
+    return store(chunks, source.name)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from paramctl.checkpoint import Checkpoint, Entry, ReadOptions, Storage
 from paramctl.dtypes import BY_NUMPY, DType
 from paramctl.errors import LimitError, MalformedError, UnsafeError, blaming
+from paramctl.inputs import open_path
 from paramctl.slices import row_major
-from paramctl.sources import Source, open_path
+from paramctl.sources import Source
 
 MAGIC = b"\x93NUMPY"
 NAME = "array"  # of the one tensor of a file that is read as a checkpoint
