@@ -10,19 +10,21 @@ from typing import IO, NamedTuple
 
 MARK = "--- usage: "
 LAUNCHER = f"""
-import os, sys, time
-start = time.perf_counter()
+import os, sys
 child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(child, 0)
 code = os.waitstatus_to_exitcode(status)
-text = f"{MARK}{{code}} {{usage.ru_maxrss}} {{time.perf_counter() - start}}"
+text = f"{MARK}{{code}} {{usage.ru_maxrss}} {{usage.ru_utime + usage.ru_stime}}"
 os.write(2, text.encode())
 """  # the memory peak of a child begins with that of the process that it was forked from
 PARAMCTL = str(Path(sys.executable).with_name("paramctl"))
 
 
 class Run(NamedTuple):
-    """What a finished process left: `megabytes` is its memory peak, `seconds` its wall time."""
+    """What a finished process left: `megabytes` is its memory peak, `seconds` are of a processor.
+
+    A busy machine does not add to those.
+    """
 
     code: int
     out: str
