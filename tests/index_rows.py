@@ -65,6 +65,11 @@ def _fifo(folder: Path) -> Path:
     return index(folder, {"w": "x.safetensors"})
 
 
+def _fifo_in_folder(folder: Path) -> Path:
+    os.mkfifo(folder / "model.safetensors")
+    return folder
+
+
 def _device(folder: Path) -> Path:
     (folder / "x.safetensors").symlink_to("/dev/zero")
     return index(folder, {"w": "x.safetensors"})
@@ -139,6 +144,7 @@ REFUSED = [
     Row("D02-nul", of_map({"w": "a\0b"}), 4, "not beside the index"),
     Row("D04", _link_to_text, 3, "in no format that paramctl reads"),
     Row("D05-fifo", _fifo, 6, "x.safetensors: not a regular file"),
+    Row("D05-fifo-found", _fifo_in_folder, 6, "model.safetensors: not a regular file"),
     Row("D05-device", _device, 6, "x.safetensors: not a regular file"),
     Row("D05-folder", _directory, 6, "x.safetensors: not a regular file"),
     Row("D07", _broken_shard, 3, "x.safetensors: truncated"),

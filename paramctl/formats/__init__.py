@@ -12,7 +12,7 @@ from paramctl.formats.registry import find_reader
 from paramctl.inputs import open_path
 from paramctl.layer_types import resolve_types
 from paramctl.models.spec import KEY
-from paramctl.sources import URL_SCHEMES, Source
+from paramctl.sources import URL_SCHEMES, FileSource, Source
 
 DEFAULT = ReadOptions()
 FACTORY = re.compile(r"(?:.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\(.*\))?", re.DOTALL)
@@ -44,7 +44,7 @@ def open_checkpoint(path: str | os.PathLike[str], options: ReadOptions = DEFAULT
     if os.path.isdir(path):
         from paramctl.formats.folders import find_model_file  # noqa: PLC0415 (rarely needed)
 
-        path = find_model_file(path)
+        return read_checkpoint(FileSource(find_model_file(path)), options)
     return read_checkpoint(open_path(path), options)
 
 
