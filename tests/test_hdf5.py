@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paramctl import arrays
 from paramctl.checkpoint import MISSING, Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, UsageError
 from paramctl.formats import open_checkpoint
+from paramctl.formats.hdf5 import datasets
 from paramctl.formats.hdf5.file import read
 from paramctl.slices import select
 from paramctl.sources import BytesSource, FileSource
@@ -200,6 +202,28 @@ VALUES = np.arange(540, dtype="f8").reshape(12, 9, 5)
 CHUNKED = listed(
     make(lambda file: file.create_dataset("a", data=VALUES, chunks=(5, 2, 5), compression="gzip"))
 )
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5)), min_size=1, max_size=3),
+    st.integers(1, 4),
+    st.data(),
+)
+def test_chunks_are_read_few_at_a_time(
+    sizes: list[tuple[int, int]], most: int, data: st.DataObject
+) -> None:
+    shape, chunks = zip(*sizes, strict=True)
+    chunks = tuple(map(min, chunks, shape))
+    values = np.arange(prod(shape), dtype="i2").reshape(shape)
+    entry = listed(make(lambda file: file.create_dataset("a", data=values, chunks=chunks)))["a"]
+    begin = data.draw(st.integers(0, values.size - 1))
+    end = data.draw(st.integers(begin + 1, values.size))
+    storage = entry.storage
+    assert storage
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "MAX_TOGETHER", most)
+        read_in_parts = storage.source.read(2 * begin, 2 * (end - begin))
+    assert read_in_parts == values.tobytes()[2 * begin : 2 * end]
 
 
 def test_links_to_one_dataset_are_ties() -> None:

@@ -379,6 +379,15 @@ def test_values_that_are_only_claimed_are_missing(tmp_path: Path, forks: Forks) 
         assert_bounded(run)
 
 
+def test_many_chunks_that_are_not_stored_take_little_memory(tmp_path: Path, forks: Forks) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(make(lambda file: file.create_dataset("a", (60_000,), "i1", chunks=(1,))))
+    for verb in ("stats", "show"):
+        run = forks.run(verb, path)
+        assert run.code == 0
+        assert_bounded(run)
+
+
 def test_names_and_texts_are_escaped(tmp_path: Path, forks: Forks) -> None:
     name = "<b>\x1b[31m\u202e\n[red]"
 

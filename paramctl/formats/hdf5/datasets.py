@@ -1,6 +1,7 @@
 """Datasets as entries: those in one piece by their place, others through the library."""
 
-from itertools import product
+from collections.abc import Iterator
+from itertools import pairwise, product
 from math import prod
 from typing import Any
 
@@ -12,7 +13,8 @@ from paramctl.formats.hdf5.library import File, load_h5py
 from paramctl.slices import MAX_EXPANDED, MAX_TIMES, Box, boxes
 from paramctl.sources import Source
 
-MAX_CHUNKS = 1_000_000  # that may be looked for where few are stored
+MAX_CHUNKS = 250_000  # that may be looked for where few are stored
+MAX_TOGETHER = 1 << 12  # chunks that are read by one call: the library takes 7 kB to look for one
 MAX_CHUNK = 1 << 30  # bytes of one
 
 
@@ -96,8 +98,9 @@ class Gathered(Source):
             first, end = offset // item, -(-(offset + length) // item)
             parts = []
             for box in boxes(dataset.shape, first, end - first):
-                self._check_chunks(dataset, box)
-                parts.append(dataset[box].tobytes())
+                for part in _cut(box, dataset.chunks):
+                    self._check_chunks(dataset, part)
+                    parts.append(dataset[part].tobytes())
         begin = offset - first * item
         return b"".join(parts)[begin : begin + length]
 
@@ -151,3 +154,25 @@ class Gathered(Source):
     def check_unchanged(self) -> None:
         """Raise FileError if the file has changed."""
         self._file.source.check_unchanged()
+
+
+def _cut(box: Box, chunks: tuple[int, ...] | None) -> Iterator[Box]:
+    """Yield parts of a box in its order, each in few chunks: at their edges, where rows fit."""
+    if chunks is None:
+        yield box
+        return
+    counts = [
+        (each.stop - 1) // chunk - each.start // chunk + 1
+        for each, chunk in zip(box, chunks, strict=True)
+    ]
+    total = prod(counts)
+    if total <= MAX_TOGETHER:
+        yield box
+        return
+    axis = next(place for place, each in enumerate(box) if each.stop - each.start > 1)
+    begin, stop = box[axis].start, box[axis].stop
+    row, edge = total // counts[axis], chunks[axis] if counts[axis] > 1 else 1
+    step = edge * max(1, MAX_TOGETHER // row)
+    edges = [begin, *range(begin - begin % edge + step, stop, step), stop]
+    for start, end in pairwise(edges):
+        yield from _cut((*box[:axis], slice(start, end), *box[axis + 1 :]), chunks)
