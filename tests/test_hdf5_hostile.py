@@ -250,6 +250,15 @@ def of_array(signature: bytes, offset: int, value: int, width: int) -> bytes:
     return bytes(data)
 
 
+def of_no_dimensions() -> bytes:
+    """Return a file whose layout says that chunks have no dimensions."""
+    data = bytearray(
+        make(lambda file: file.create_dataset("a", (3,), "f4", chunks=(2,)), libver="latest")
+    )
+    data[data.index(b"\4\2\0\2\1\2") + 3] = 0
+    return bytes(data)
+
+
 def of_attributes(begin: int, changed: bytes) -> bytes:
     """Return the file with other places of its attributes in their heap."""
     data = bytearray(LARGE)
@@ -273,6 +282,7 @@ REFUSED = [
     Row("chunks-up-to-2^40", of_array(b"EAHD", 44, 1 << 40, 8), 3, "a broken array of chunks"),
     Row("chunks-in-blocks-of-none", of_array(b"EAHD", 9, 0, 1), 3, "a broken array of chunks"),
     Row("chunks-in-2^40-bytes", of_array(b"FAHD", 8, 1 << 40, 8), 3, "a broken array of chunks"),
+    Row("chunks-of-no-dimensions", of_no_dimensions(), 3, "chunks of no dimensions"),
     Row("links-more-than-told", of_tree(LINKS, 26, 10), 3, "a tree of 10 records that holds 2"),
     Row("links-of-no-tree", of_tree(LINKS, 26, 0), 3, "a tree of 0 records that holds 2"),
     Row("links-in-nodes-of-1-GB", of_tree(LINKS, 6, 1 << 30, 4), 3, "a broken tree"),

@@ -68,6 +68,8 @@ class Trees:
 
     def _check_newer_chunks(self, body: bytes) -> None:
         dimensions, width = body[3:5].ljust(2, b"\0")
+        if not dimensions:  # the library would divide by their product
+            raise MalformedError("HDF5: chunks of no dimensions")
         index = 5 + dimensions * width
         kind = body[index] if len(body) > index else 0
         address = _address(body, index + INDEX_BYTES.get(kind, 0))
