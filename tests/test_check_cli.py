@@ -79,9 +79,9 @@ def test_a_pipe_gets_a_line_a_finding_and_exit_code_1(forks: Forks, tmp_path: Pa
 
 def test_a_terminal_gets_columns_a_summary_and_hints(tmp_path: Path) -> None:
     text = run_on_terminal("check", ill(tmp_path), NO_COLOR="1")
-    header, *lines = text.splitlines(keepends=True)
-    assert header.endswith("ill.safetensors  ·  safetensors\n")
-    assert "".join(lines).startswith(LINES_ON_80_COLUMNS)
+    header, lines, _ = text.partition(LINES_ON_80_COLUMNS)
+    assert header.replace("·", " ").split()[-2:] == [str(ill(tmp_path)), "safetensors"]
+    assert lines
     assert text.endswith(END)
     coloured = run_on_terminal("check", ill(tmp_path))
     assert "\x1b[31m2.weight\x1b[0m" in coloured
@@ -91,7 +91,8 @@ def test_a_terminal_gets_columns_a_summary_and_hints(tmp_path: Path) -> None:
 def test_a_narrow_terminal_keeps_both_ends_of_names_and_cuts_nothing_else(tmp_path: Path) -> None:
     name = f"model.{'x' * 90}.weight"
     save_file({name: torch.zeros(2, 2)}, tmp_path / "model")
-    line = run_on_terminal("check", tmp_path / "model", NO_COLOR="1").splitlines()[1]
+    text = run_on_terminal("check", tmp_path / "model", NO_COLOR="1")
+    (line,) = (line for line in text.splitlines() if "all 4 values" in line)
     assert len(line) <= 80
     assert line.startswith("model.x")
     assert line.endswith("x.weight  zeros  all 4 values are 0")

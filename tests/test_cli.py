@@ -331,7 +331,7 @@ def test_a_terminal_gets_a_screen_of_a_model_that_repeats_nothing(tmp_path: Path
     lines = run_on_terminal("ls", path, NO_COLOR="1").splitlines()
     assert lines[-3].split("  ")[0] == "… 4,981 more"
     assert lines[-2].startswith("abridged: --no-fold shows all")
-    assert len(run_on_terminal("ls", path, "--no-fold").splitlines()) == 5003
+    assert len(run_on_terminal("ls", path, "--no-fold", columns=200).splitlines()) == 5003
     assert len(paramctl("ls", path, "--format", "tree").out.splitlines()) == 5003
 
 

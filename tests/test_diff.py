@@ -170,7 +170,7 @@ def test_a_terminal_gets_a_table_and_what_it_comes_to(
 @pytest.mark.parametrize("columns", [20, 40, 60, 100, 160])
 def test_a_table_fits_every_width(columns: int, models: tuple[Path, Path]) -> None:
     shown = run_on_terminal("diff", *models, "0", "1", "old", "gone", columns=columns, NO_COLOR="1")
-    table = shown.splitlines()[2:-1]
+    table = [line for line in shown.splitlines()[:-1] if str(models[0].parent) not in line]
     assert max(map(len, table)) <= columns
     headings = {"max diff": 30, "rel L2": 60, "cosine": 90, "max rel": 100}
     for heading, least in headings.items():

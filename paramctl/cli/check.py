@@ -120,10 +120,11 @@ def _write(
         case CheckFormat.LINES:
             from paramctl.views.check_table import print_findings  # noqa: PLC0415 (loads rich)
 
-            environment.write(header_line(checkpoint, environment.separator) + "\n")
+            environment.write_prose(header_line(checkpoint, environment.separator) + "\n")
             shown, remark = abridge(environment, checked.findings, form)
             print_findings(environment.console(), shown, environment.width)
-            environment.write(f"{remark}{checks.summary_line(checked)}\n")
-            environment.write_lines(checks.hint_lines(checked.findings))
+            environment.write_prose(f"{remark}{checks.summary_line(checked)}\n")
+            for hint in checks.hint_lines(checked.findings):
+                environment.write_prose(f"{hint}\n")
     for line in checks.unchecked_lines(checked):
         environment.note(line)

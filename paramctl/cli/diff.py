@@ -215,10 +215,10 @@ def _write_table(
 
     console, width, arrow = environment.console(), environment.width, environment.arrow
     for side, model in (("A", comparison.a), ("B", comparison.b)):
-        environment.write(f"{side}  {header_line(model, environment.separator)}\n")
+        environment.write_prose(f"{side}  {header_line(model, environment.separator)}\n")
     rows, remark = abridge(environment, shown, TableFormat.TABLE)
     print_table(console, rows, width, arrow)
-    environment.write(remark)
+    environment.write_prose(remark)
     print_facts(console, "metadata", comparison.metadata, width, arrow)
     print_facts(console, "classes", comparison.classes, width, arrow)
     environment.write_lines(summary_lines(comparison))

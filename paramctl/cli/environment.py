@@ -84,6 +84,10 @@ class Environment:
         """
         self.out.write(text)
 
+    def write_prose(self, text: str) -> None:
+        """Write lines for people, on a terminal broken at blanks where they are too wide."""
+        self.write(_fold(text, self.width))
+
     def write_lines(self, lines: Iterable[str]) -> None:
         """Write data, one line each."""
         self.write("".join(f"{line}\n" for line in lines))
@@ -98,11 +102,15 @@ class Environment:
         self.out.flush()
 
     def say(self, message: str) -> None:
-        """Write a line of talk to standard error; where that is closed, say nothing."""
+        """Write a line of talk to standard error; where that is closed, say nothing.
+
+        On a terminal it is broken at blanks where it is too wide.
+        """
+        text = _fold(f"{PROGRAM}: {message}\n", self._err_width)
         if isinstance(sys.stderr, io.TextIOWrapper):
             sys.stderr.reconfigure(errors="backslashreplace")
             with suppress(OSError):
-                sys.stderr.write(f"{PROGRAM}: {message}\n")
+                sys.stderr.write(text)
 
     def note(self, message: str) -> None:
         """Say what is good to know; `--quiet` leaves it out."""
@@ -129,6 +137,14 @@ class Environment:
         from shutil import get_terminal_size  # noqa: PLC0415 (only for terminals)
 
         return get_terminal_size().columns
+
+    @property
+    def _err_width(self) -> int | None:
+        """The width of the terminal that standard error is; None where it is none."""
+        if not self.err_is_terminal:
+            return None
+        columns = os.environ.get("COLUMNS", "")
+        return int(columns) if columns.isdecimal() else os.get_terminal_size(STDERR).columns
 
     @property
     def guides(self) -> "Guides":
@@ -196,6 +212,14 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _fold(text: str, width: int | None) -> str:
+    if not width:  # a terminal that does not know its width says 0
+        return text
+    from paramctl.views.prose import fold  # noqa: PLC0415 (only for terminals)
+
+    return "\n".join(fold(line, width) for line in text.split("\n"))
 
 
 def _offers_data(descriptor: int) -> bool:

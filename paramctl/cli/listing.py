@@ -41,12 +41,12 @@ class Listing(NamedTuple):
     def write_changes(self, changes: Changes) -> None:
         """Write what is about to change, its rows as a tree, and what it comes to."""
         environment = self.environment
-        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
+        environment.write_prose(header_line(self.checkpoint, environment.separator) + "\n")
         if changes.draw:
             is_whole = changes.draw(environment.console(), environment.width, environment.arrow)
         else:
             is_whole = self._write_rows()
-        environment.write(("" if is_whole else SHORTENED) + changes.summary + "\n")
+        environment.write_prose(("" if is_whole else SHORTENED) + changes.summary + "\n")
 
     def _write_rows(self) -> bool:
         """Write rows as a tree with their notes; return whether these are all."""
@@ -69,6 +69,6 @@ class Listing(NamedTuple):
         from paramctl.views.tree_table import print_lines  # noqa: PLC0415 (loads rich)
 
         environment = self.environment
-        environment.write(header_line(self.checkpoint, environment.separator) + "\n")
+        environment.write_prose(header_line(self.checkpoint, environment.separator) + "\n")
         print_lines(environment.console(), lines, environment.width)
-        environment.write(remark + total_line(total(self.checkpoint, self.rows)) + "\n")
+        environment.write_prose(f"{remark}{total_line(total(self.checkpoint, self.rows))}\n")

@@ -110,5 +110,5 @@ def run(
             console, width = environment.console(), environment.width
             shown, remark = abridge(environment, rows, form)
             print_stats(console, shown, fractions, environment.bars, width)
-            environment.write(f"{remark}{summary(measured)}\n")
+            environment.write_prose(f"{remark}{summary(measured)}\n")
     refuse_complaints(checkpoint)
