@@ -18,7 +18,8 @@ class Conversion:
     def __init__(self, old: DType, new: DType) -> None:
         self.old, self.new = old, new
         self._largest = largest(new)
-        self._may_overflow = largest(old) > self._largest
+        self._lacks_infinity = has_infinity(old) and not has_infinity(new)
+        self._may_overflow = largest(old) > self._largest or self._lacks_infinity
 
     def convert(self, elements: Array) -> Array:
         """Return the elements of `new` nearest to those of `old`, as `narrow` does."""
@@ -27,14 +28,17 @@ class Conversion:
         return _table(self.old, self.new).take(_bits(elements))
 
     def find_overflows(self, elements: Array, converted: Array) -> Array:
-        """Return the places of finite elements too large for `new`, which became `converted`.
+        """Return the places of elements too large for `new`, which became `converted`.
 
-        They are infinite there, NaN, or the largest number there is.
+        They are infinite there, NaN, or the largest number there is. Infinities are too large for
+        a type that has none.
         """
         if not self._may_overflow or not _reaches(converted, self.new):
             return np.empty(0, "i8")
         values = widen(elements, self.old)
-        too_large = np.isfinite(values) & (np.abs(values) > self._largest)
+        too_large = np.abs(values) > self._largest
+        if not self._lacks_infinity:
+            too_large &= np.isfinite(values)
         if self.new.name != SATURATING:
             too_large &= ~np.isfinite(widen(converted, self.new))
         return np.flatnonzero(too_large)
@@ -47,6 +51,12 @@ def largest(dtype: DType) -> float:
         return float(np.finfo(dtype.numpy).max)
     values = widen(_all_elements(dtype), dtype)
     return float(values[np.isfinite(values)].max())
+
+
+@cache
+def has_infinity(dtype: DType) -> bool:
+    """Whether there is an infinity among the numbers of a type."""
+    return dtype.bits > SMALL or bool(np.isinf(widen(_all_elements(dtype), dtype)).any())
 
 
 def _all_elements(dtype: DType) -> Array:

@@ -149,6 +149,7 @@ LIMITS = {  # the largest number, and the first that is rounded beyond it
     "float8_e4m3fnuz": (240.0, 248.0),
     "float8_e4m3fn": (448.0, np.nextafter(448.0, 449.0)),  # all of them become the largest
 }
+WITHOUT_INFINITY = {"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz"}
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -161,7 +162,7 @@ def test_values_that_are_too_large_are_counted_once(name: str) -> None:
     assert not count_overflows(changed)
     for _ in range(2):
         stored(changed["w"])
-        assert count_overflows(changed) == {"w": 2}
+        assert count_overflows(changed) == {"w": 4 if name in WITHOUT_INFINITY else 2}
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -177,11 +178,13 @@ def test_a_value_that_is_too_large_is_found_among_small_ones(name: str) -> None:
 @pytest.mark.parametrize(("old", "new"), list(permutations(sorted(FLOATING), 2)))
 def test_values_are_too_large_where_torch_makes_no_number_of_them(old: str, new: str) -> None:
     values = every_code(BY_NAME[old])
-    values = values[values.double().isfinite()]
+    values = values[~values.double().isnan()]
     if new == "float8_e4m3fn":  # torch makes its largest of them
         lost = values.double().abs() > LIMITS[new][0]
     else:
         lost = ~values.to(getattr(torch, new)).double().isfinite()
+    if new not in WITHOUT_INFINITY:
+        lost &= values.double().isfinite()
     changed = cast(model(w=values), BY_NAME[new])
     stored(changed["w"])
     assert count_overflows(changed).get("w", 0) == lost.count_nonzero()

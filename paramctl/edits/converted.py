@@ -46,7 +46,7 @@ class Converted(Computed):
         return b"".join(part.data for part in converted)
 
     def count_overflows(self) -> dict[int, int]:
-        """Return how many finite values read so far are too large for the type.
+        """Return how many values read so far are too large for the type.
 
         They are those of each tensor that has some, by the byte where it begins.
         """
