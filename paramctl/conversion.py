@@ -1,5 +1,6 @@
 """What casts do to stored elements, and which values are too large for their new type."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -57,6 +58,17 @@ def largest(dtype: DType) -> float:
 def has_infinity(dtype: DType) -> bool:
     """Whether there is an infinity among the numbers of a type."""
     return dtype.bits > SMALL or bool(np.isinf(widen(_all_elements(dtype), dtype)).any())
+
+
+@cache
+def holds_number(dtype: DType, number: float) -> bool:
+    """Whether a type has a number close to this one, not an infinity or zero in its place."""
+    if not math.isfinite(number):
+        return math.isnan(number) or has_infinity(dtype)
+    if dtype.name == SATURATING and abs(number) > largest(dtype):
+        return False
+    stored = widen(narrow(np.array([number], "f8"), dtype), dtype)[0]
+    return bool(np.isfinite(stored)) and float(abs(stored)) >= abs(number) / 2
 
 
 def _all_elements(dtype: DType) -> Array:

@@ -150,6 +150,9 @@ ERRORS: list[tuple[str, type[ParamctlError], str]] = [
     ("count /= 2", UsageError, "'count' of int64 cannot hold float64 values"),
     ("count = 1e30", UsageError, "cannot hold 1e"),
     ("flag += 1", UsageError, "'flag' of bool cannot hold int64 values"),
+    ("half = 7e4", UsageError, "'half' of float16 cannot hold 70000.0"),
+    ("half = 1e-12", UsageError, "'half' of float16 cannot hold 1e-12"),
+    ("eighth = 1e9", UsageError, "'eighth' of float8_e4m3fn cannot hold 1000000000.0"),
 ]
 
 
@@ -157,8 +160,9 @@ ERRORS: list[tuple[str, type[ParamctlError], str]] = [
 def test_what_does_not_fit_is_refused(
     statement: str, kind: type[ParamctlError], message: str
 ) -> None:
+    eighth = torch.zeros(2).to(torch.float8_e4m3fn)
     with pytest.raises(kind, match=message):
-        run(checkpoint_of(state()), statement)
+        run(checkpoint_of(state() | {"eighth": eighth}), statement)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import paramctl
 from paramctl.checkpoint import PLANNED, Checkpoint, Entry, Storage
+from paramctl.conversion import holds_number
 from paramctl.dtypes import BY_NAME, FLOATING, DType
 from paramctl.edits.casting import cast, count_overflows, parse_dtype
 from paramctl.errors import AddressError, UsageError
@@ -205,6 +206,19 @@ def test_values_that_are_too_large_are_told_apart_where_tensors_lie_in_a_row(
     assert count_overflows(changed) == {"a": 1, "d": 6}
     written = load_file(tmp_path / "y.safetensors")
     assert all(torch.equal(written[name], tensors[name].half()) for name in tensors)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_type_holds_the_numbers_that_it_has_one_close_to(name: str) -> None:
+    fits, beyond = LIMITS[name]
+    dtype = BY_NAME[name]
+    least = torch.finfo(getattr(torch, name)).smallest_normal
+    for sign in (1, -1):
+        assert all(holds_number(dtype, sign * number) for number in (0, 1, least, fits))
+        assert not holds_number(dtype, sign * float(beyond))
+        assert not holds_number(dtype, sign * 1e-60)  # which becomes zero
+        assert holds_number(dtype, sign * np.inf) == (name not in WITHOUT_INFINITY)
+    assert holds_number(dtype, np.nan)
 
 
 def test_a_wider_type_overflows_nowhere() -> None:

@@ -185,6 +185,17 @@ def test_what_is_kept_has_its_reason() -> None:
     assert "not known from PyTorch's layers" in plan_scheme(net, "default").kept["cls_token"]
 
 
+@pytest.mark.parametrize("scheme", ["constant(-1e9)", "mixture(1/2: zeros, 1/2: constant(-1e9))"])
+def test_a_number_that_a_type_cannot_hold_does_not_become_infinite(scheme: str) -> None:
+    net = model(parameter("a.weight", 4, 4, dtype="float16"), parameter("b.weight", 4, 4))
+    planned = plan_scheme(net, scheme)
+    why = "'a.weight' of shape [4, 4] is of float16, which cannot hold -1e+09"
+    assert planned.kept == {"a.weight": why}
+    assert [draw.names for draw in planned.draws] == [("b.weight",)]
+    with pytest.raises(TargetError, match="cannot hold"):
+        plan_rules(net, f"a.weight={scheme}")
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 
 from paramctl.addresses import Match, keep_matches, resolve
 from paramctl.checkpoint import PLANNED, AnyCheckpoint, Checkpoint, Entry, Storage
+from paramctl.conversion import holds_number
 from paramctl.doors import verb
 from paramctl.dtypes import DType
 from paramctl.edits.assigned import Assigned
@@ -21,11 +22,11 @@ from paramctl.expressions.parser import parse
 from paramctl.expressions.quoting import quoting
 from paramctl.expressions.tree import Name, Node, Operation, String
 from paramctl.groups import Groups
-from paramctl.narrowing import can_hold, narrow
+from paramctl.narrowing import can_hold
 from paramctl.quantized import way_to_numbers
 from paramctl.slices import Index, select
 from paramctl.sources import BytesSource
-from paramctl.widening import value_type, widen
+from paramctl.widening import value_type
 
 _SIGN = r"[-+/]?=|(?<=[^.*])\*="  # of `h.*=0` the star is a pattern's
 _STATEMENT = re.compile(rf"\s*(?P<address>.*?)\s*(?P<sign>{_SIGN})(?P<value>.*)", re.DOTALL)
@@ -178,13 +179,11 @@ def _check_type(entry: Entry, result: Any) -> None:
 def _holds_number(dtype: DType, number: float) -> bool:
     """Whether a type holds a number: one of whole numbers exactly, another within its range."""
     target = value_type(dtype)
+    if target.kind in "fc":
+        return holds_number(dtype, number)
     if not math.isfinite(number):
-        return target.kind in "fc"
-    if target.kind in "iu":
-        limits = np.iinfo(target)
-        return number == int(number) and limits.min <= number <= limits.max
+        return False
     if target.kind == "b":
         return number in (0, 1)
-    with np.errstate(over="ignore"):
-        stored = widen(narrow(np.array([number], target), dtype), dtype)[0]
-    return bool(np.isfinite(stored) and abs(stored) >= min(abs(number) / 2, 1))
+    limits = np.iinfo(target)
+    return number == int(number) and limits.min <= number <= limits.max

@@ -1,5 +1,6 @@
 """Schemes that do not look at the parameter's shape."""
 
+from paramctl.dtypes import BY_NAME, FLOATING
 from paramctl.errors import ArgumentError
 from paramctl.init.checks import at_least, below, positive
 from paramctl.init.distributions import (
@@ -54,8 +55,13 @@ def trunc_normal(
 
 
 @scheme(formula="value", source="torch.nn.init.constant_", mean="value", std="0")
-def constant(_target: Target, *, value: float) -> Distribution:
+def constant(target: Target, *, value: float) -> Distribution:
     """One number everywhere."""
+    if target.dtype in FLOATING:
+        from paramctl.conversion import holds_number  # noqa: PLC0415 (loads numpy)
+
+        if not holds_number(BY_NAME[target.dtype], value):
+            raise target.error(f"is of {target.dtype}, which cannot hold {value:g}")
     return Constant(value)
 
 
