@@ -19,7 +19,7 @@ import paramctl
 from paramctl import arrays
 from paramctl.checkpoint import MISSING, Checkpoint, ReadOptions
 from paramctl.errors import MalformedError, UsageError
-from paramctl.formats import open_checkpoint
+from paramctl.formats import open_checkpoint, read_checkpoint
 from paramctl.formats.hdf5 import datasets
 from paramctl.formats.hdf5.file import read
 from paramctl.slices import select
@@ -224,6 +224,49 @@ def test_chunks_are_read_few_at_a_time(
         patch.setattr(datasets, "MAX_TOGETHER", most)
         read_in_parts = storage.source.read(2 * begin, 2 * (end - begin))
     assert read_in_parts == values.tobytes()[2 * begin : 2 * end]
+
+
+MATLAB = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 .".ljust(124) + b"\0\2IM"
+
+
+def write_several(file: h5py.File) -> None:
+    """Write what lies in the file in several ways."""
+    file["a/whole"] = VALUES
+    file.create_dataset("a/chunks", data=VALUES, chunks=(5, 2, 5))
+    file.create_dataset("a/packed", data=VALUES, chunks=(5, 2, 5), compression="gzip")
+    file["a"].attrs["texts"] = ["a", "bc"]
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("nbytes", [512, 1024, 1 << 20])
+@pytest.mark.parametrize("user_block", [b"", MATLAB])
+def test_a_file_behind_a_user_block_is_read(user_block: bytes, nbytes: int, libver: str) -> None:
+    """As MATLAB writes `.mat` files since 7.3."""
+    data = make(write_several, userblock_size=nbytes, libver=libver)
+    assert not any(data[:nbytes])
+    data = user_block + data[len(user_block) :]
+    model = read_checkpoint(BytesSource(data, "x.mat"))
+    held = {name: b"".join(arrays.raw(entry)) for name, entry in model.items()}
+    assert held == values_of(data)
+    assert model.metadata == {"a@texts": ["a", "bc"]}
+    storage = model["a.whole"].storage
+    assert storage
+    _, offset = storage.source.locate(storage.offset)
+    assert data[offset : offset + storage.nbytes] == VALUES.tobytes()
+
+
+def test_a_user_block_that_was_added_or_taken_away_is_no_matter() -> None:
+    """As by HDF5's tools `h5jam` and `h5unjam`, which do not write the base address anew."""
+    for data in (bytes(512) + make(write_several), make(write_several, userblock_size=512)[512:]):
+        assert_same_values(data)
+
+
+def test_a_pipe_of_a_file_behind_a_user_block_is_read(tmp_path: Path) -> None:
+    data = make(write_several, userblock_size=512)
+    run = run_paramctl("convert", "-", "-o", tmp_path / "x.npz", stdin=data)
+    assert run.code == 0
+    for name, values in np.load(tmp_path / "x.npz").items():
+        assert np.array_equal(values, VALUES), name
 
 
 def test_links_to_one_dataset_are_ties() -> None:

@@ -269,6 +269,13 @@ def of_attributes(begin: int, changed: bytes) -> bytes:
     return bytes(data)
 
 
+def behind(data: bytes, base: int = 512) -> bytes:
+    """Return a file of a superblock of version 0 behind a user block, with a base address."""
+    end = int.from_bytes(data[40:48], "little") + 512
+    places = struct.pack("<Q", base) + data[32:40] + struct.pack("<Q", end)
+    return bytes(512) + data[:24] + places + data[48:]
+
+
 REFUSED = [
     Row("a-heap-of-no-signature", of_heap(0, 4), 3, "a broken heap"),
     Row("a-heap-of-no-rows", of_heap(110, 2), 3, "a broken heap"),
@@ -298,7 +305,14 @@ REFUSED = [
     Row("cut-before-its-end", NET[:9_000], 3, "HDF5: "),
     Row("nothing-but-a-signature", SIGNATURE, 3, "of other addresses"),
     Row("addresses-of-4-bytes", NET[:13] + b"\4" + NET[14:], 3, "of other addresses"),
-    Row("another-base", NET[:24] + b"\1" + NET[25:], 3, "of other addresses"),
+    Row("another-base", NET[:24] + b"\1" + NET[25:], 3, "HDF5: "),
+    Row("another-base-behind-a-user-block", behind(NET, base=1024), 3, "HDF5: "),
+    Row("a-base-beyond-any-file", behind(NET, base=2**64 - 1), 3, "HDF5: "),
+    Row("cut-behind-a-user-block", behind(NET)[:9_000], 3, "HDF5: "),
+    Row("nothing-behind-a-user-block", bytes(512) + SIGNATURE, 3, "of other addresses"),
+    Row("a-user-block-of-no-such-size", b"\xff\1".ljust(768) + NET, 3, "in no format that"),
+    Row("a-circle-behind-one", behind(lead_in_a_circle()), 3, "free places lead in a circle"),
+    Row("a-tree-in-itself-behind-one", behind(tree_in_itself(0, 8)), 3, "with a node twice"),
     Row("groups-in-groups", make(nest), 5, "nested more than 256 deep"),
     Row("a-long-name-above-many", make(name_at_length), 5, "more than 4,096 characters"),
     Row("a-text-of-16-MB", texts(change_reference), 3, "no text of 16777215 bytes"),
@@ -441,7 +455,7 @@ RICH = make(
 
 
 @given(
-    data=st.sampled_from([NET, RICH]),
+    data=st.sampled_from([NET, RICH, behind(RICH)]),
     edits=st.lists(
         st.tuples(st.integers(0, len(NET) - 1), st.binary(min_size=1, max_size=4)),
         min_size=1,

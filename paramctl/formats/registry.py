@@ -6,11 +6,10 @@ from importlib import import_module
 from typing import NamedTuple
 
 from paramctl.errors import MalformedError
-from paramctl.formats.sniffing import PICKLE, Opening, Reader
+from paramctl.formats.sniffing import HDF5_MAGIC, PICKLE, Opening, Reader
 from paramctl.sources import Source
 
 TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch's 0x1950a86a20f9469cfc6c
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 DCP_MARK = b"torch.distributed.checkpoint.metadata"  # in the pickle of .metadata
 KERAS_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -59,10 +58,12 @@ FORMATS = (
 
 GUESSES = (
     Format("torch.zip", lambda file: file.is_zip),
+    Format("hdf5.file", lambda file: not file.is_unread and _has_superblock(file.source)),
     Format("spec", lambda file: _is_named_yaml(file.source) and not file.is_unread),
     Format("safetensors", lambda file: file.may_be_cut_header),
 )
-"""Of a file that nobody knows: the reader that says best what is wrong with it."""
+"""Of a file that nobody knows by its first bytes: an HDF5 file behind a user block, or else the
+reader that says best what is wrong with it."""
 
 
 def find_reader(source: Source) -> Reader:
@@ -98,6 +99,12 @@ def _guess(file: Opening) -> tuple[str, Reader]:
     if found is None:
         raise MalformedError(file.describe_unknown())
     return found
+
+
+def _has_superblock(source: Source) -> bool:
+    from paramctl.formats.hdf5.superblock import find_superblock  # noqa: PLC0415 (seldom needed)
+
+    return find_superblock(source) is not None
 
 
 def _is_named_yaml(source: Source) -> bool:

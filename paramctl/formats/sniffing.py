@@ -12,6 +12,7 @@ Reader = Callable[[Source, ReadOptions], Checkpoint]
 
 HEAD_BYTES = 512
 ZIP_HEADER, ZIP_END, ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 PICKLE = b"\x80"  # the PROTO opcode, with which every pickle since protocol 2 begins
 TAR_MAGIC = slice(257, 262)
 MAX_TEXT = 1 << 20  # bytes of a text in which its keys are looked for

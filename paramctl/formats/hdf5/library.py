@@ -9,6 +9,7 @@ from weakref import finalize
 
 from paramctl.errors import MalformedError, ParamctlError, UsageError
 from paramctl.formats.hdf5.heaps import MARGIN, Heaps, find_heaps
+from paramctl.formats.hdf5.superblock import open_superblock
 from paramctl.sources import Source
 
 if TYPE_CHECKING:
@@ -21,18 +22,20 @@ FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, SystemError
 
 
 class File:
-    """An HDF5 file in the bytes of `source`, open in the library when it is asked for.
+    """An HDF5 file, open in the library when it is asked for.
 
-    `root` is where the header of its root group is, known when it was opened.
+    `source` is the file without its user block, `root` where in it the root group's header is.
+
+    Raises:
+        MalformedError: it does not begin as such a file does.
     """
 
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.heaps = Heaps(source)
+        self.source, self.root = open_superblock(source)
+        self.heaps = Heaps(self.source)
         self._lock = RLock()
         self._close: finalize[[], File] | None = None
         self._root: Any = None
-        self.root = 0
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -53,7 +56,6 @@ class File:
     def _open(self) -> Any:
         if self._close is None:
             h5py = load_h5py()
-            self.root = _read_superblock(self.source)
             file = h5py.File(_Stream(self.source, self.heaps), "r", rdcc_nbytes=CACHE)
             # the library would close it after Python's end, and ask Python for bytes then
             self._close = finalize(self, file.close)
@@ -80,20 +82,6 @@ def load_h5py() -> Any:
     except ImportError as error:
         raise UsageError("an HDF5 file needs h5py", hint=INSTALL) from error
     return h5py
-
-
-def _read_superblock(source: Source) -> int:
-    """Return where the root group's header is.
-
-    Raises:
-        MalformedError: addresses and sizes do not take 8 bytes, or count from elsewhere.
-    """
-    head = source.read(0, min(source.size, 96)).ljust(96, b"\0")
-    version = min(head[8], 2)
-    widths, base, root = ((13, 24, 64), (13, 28, 68), (9, 12, 36))[version]
-    if head[widths : widths + 2] != b"\x08\x08" or any(head[base : base + 8]):
-        raise MalformedError("HDF5: of other addresses than any program writes")
-    return int.from_bytes(head[root : root + 8], "little")
 
 
 class _Stream(io.RawIOBase):
