@@ -1,6 +1,7 @@
 """Arrays of numpy's `.npy` and `.npz` files, against numpy; section F, as users meet it."""
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,18 @@ def test_listing_reads_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(FileSource, "_read", count)
     assert len(open_checkpoint(tmp_path / "x.npz", ReadOptions())) == 2
     assert sum(read_bytes) < 4096
+
+
+def test_what_was_inflated_to_its_end_takes_no_memory(tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {f"w{number}": np.arange(9000) for number in range(200)}
+    np.savez_compressed(tmp_path / "x", **arrays)
+    checkpoint = open_checkpoint(tmp_path / "x.npz")
+    tracemalloc.start()
+    for entry in checkpoint.values():
+        read(entry)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 200 * 8000
 
 
 class Count:

@@ -123,10 +123,13 @@ class _Deflated(_Stored):
 
     def release(self) -> None:
         with self._lock:
-            if self._position != FAR:
-                del self._inflater
-                self._position = FAR
+            self._forget()
         super().release()
+
+    def _forget(self) -> None:
+        if self._position != FAR:
+            del self._inflater
+            self._position = FAR
 
     def _rewind(self) -> None:
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -135,7 +138,10 @@ class _Deflated(_Stored):
 
     def _read(self, offset: int, length: int) -> bytes:
         with self._lock:
-            return self._inflate_range(offset, length)
+            data = self._inflate_range(offset, length)
+            if self._position == self.size:
+                self._forget()  # its window takes far more than a scalar, and a model may have many
+            return data
 
     def _inflate_range(self, offset: int, length: int) -> bytes:
         if offset < self._position:
