@@ -34,7 +34,7 @@ def open_descriptor(descriptor: int, name: str) -> FileSource:
     try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            return FileSource.of_descriptor(os.dup(descriptor), name)
+            return FileSource(name, descriptor=descriptor)
         return _spool(descriptor, name)
     except OSError as error:
         raise FileError.from_os(error, name) from error
@@ -57,7 +57,7 @@ def store(chunks: Iterable[bytes], name: str) -> FileSource:
         with tempfile.TemporaryFile() as target:
             target.writelines(chunks)
             target.flush()
-            return FileSource.of_descriptor(os.dup(target.fileno()), name)
+            return FileSource(name, descriptor=target.fileno())
     except OSError as error:
         what = f"no temporary file can hold it: {error.strerror or error}"
         raise FileError(what, hint="set TMPDIR to a folder with room", file=name) from error

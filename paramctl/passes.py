@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 from paramctl.allocation import keep_memory
 from paramctl.checkpoint import Entry, Storage
+from paramctl.descriptors import FILES
 from paramctl.runs import read_all
 from paramctl.slices import check_expansion, is_row_major, split
 from paramctl.sources import BytesSource
@@ -192,3 +193,4 @@ def _let_go(groups: Iterable[Group]) -> None:
     for source in sources.values():
         source.check_unchanged()
         source.release()
+    FILES.close()

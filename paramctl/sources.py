@@ -7,15 +7,15 @@ import errno
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Lock
+from contextlib import closing, suppress
+from functools import partial
+from weakref import finalize
 
+from paramctl.descriptors import FILES, Descriptor
 from paramctl.doors import Spelling
 from paramctl.errors import FileError, LimitError, MalformedError, UnsafeError
 
 CHUNK = 1 << 20
-CLOSED = -1
 URL_SCHEMES = ("http://", "https://", "s3://", "gs://", "hf://")
 
 
@@ -80,7 +80,7 @@ class Source(ABC):
         )
 
     def release(self) -> None:  # noqa: B027 (most sources hold nothing)
-        """Let go of descriptors and caches until bytes are asked for again."""
+        """Let go of caches until bytes are asked for again."""
 
     def check_unchanged(self) -> None:  # noqa: B027 (most sources cannot change)
         """Raise FileError if the bytes are not those that they were when it was opened."""
@@ -99,50 +99,20 @@ class BytesSource(Source):
 
 
 class FileSource(Source):
-    """A regular file, opened when bytes are asked for and checked to be the same file still."""
+    """A regular file, opened when bytes are asked for and checked to be the same file still.
 
-    def __init__(self, path: str, *, follow: bool = True) -> None:
-        self.name = path
-        self.path = path
+    One that is open already, by its `descriptor`, has no path, whatever its name.
+    """
+
+    def __init__(self, name: str, *, follow: bool = True, descriptor: int | None = None) -> None:
+        self.name = self.path = name
         self._flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         if not follow:
             self._flags |= os.O_NOFOLLOW
-        self._prepare(CLOSED)
-        self.size = self._open().st_size
-
-    @classmethod
-    def of_descriptor(cls, descriptor: int, name: str) -> "FileSource":
-        """Read a file that is open already, and close it in the end."""
-        source = cls.__new__(cls)
-        source.name = name
-        source.is_alone = True
-        source._prepare(descriptor)  # noqa: SLF001 (a second constructor)
-        status = os.fstat(descriptor)
-        source.identity = identity_of(status)
-        source.size = status.st_size
-        return source
-
-    def _prepare(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.identity = ()
-        self._lock = Lock()
-        self._readers = 0
-
-    def __del__(self) -> None:
-        """Close the descriptor of a model that nobody has any more, or that was malformed."""
-        self._close()
-
-    def release(self) -> None:
-        """Close the descriptor until bytes are asked for again: a model may have 1,000 shards."""
-        with self._lock:
-            if not self.is_alone and not self._readers:
-                self._close()
-
-    def _close(self) -> None:
-        if self._descriptor != CLOSED:
-            descriptor, self._descriptor = self._descriptor, CLOSED
-            with suppress(OSError):  # nothing was written through it
-                os.close(descriptor)
+        self._own = None if descriptor is None else Descriptor(os.dup(descriptor))
+        finalize(self, self._own.close if self._own else partial(FILES.forget, id(self)))
+        self.is_alone = self._own is not None
+        self.check_unchanged()
 
     def beside(self, name: str, *, follow: bool = True) -> Source | None:
         """Return the file of this name in the same folder; a symbolic link only if `follow`."""
@@ -160,25 +130,16 @@ class FileSource(Source):
             raise UnsafeError(what, file=self.name)
         return FileSource(path, follow=follow)
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        """Keep the file open for the time of the context."""
-        with self._lock:
-            if self._descriptor == CLOSED:
-                self._open()
-            self._readers += 1
-        try:
-            yield self._descriptor
-        finally:
-            with self._lock:
-                self._readers -= 1
-
     def check_unchanged(self) -> None:
         """Raise FileError if the file is not the one that was opened, byte count and time."""
-        if self._descriptor != CLOSED:
-            self._check(self._descriptor, "while it was read")
+        with self._opened() as file:
+            self._check(file.number, "while it was read")
 
-    def _open(self) -> os.stat_result:
+    def _opened(self) -> closing[Descriptor]:
+        """Return the context in which the file is open."""
+        return closing(self._own.share() if self._own else FILES.share(id(self), self._open))
+
+    def _open(self) -> int:
         try:
             descriptor = os.open(self.path, self._flags)
         except (OSError, ValueError) as error:
@@ -187,14 +148,13 @@ class FileSource(Source):
                 raise FileError("a symbolic link", hint=hint, file=self.name) from error
             raise os_error(error, self.name) from error
         try:
-            status = self._check(descriptor, "since it was listed")
+            self._check(descriptor, "since it was listed")
         except FileError:
             os.close(descriptor)
             raise
-        self._descriptor = descriptor
-        return status
+        return descriptor
 
-    def _check(self, descriptor: int, when: str) -> os.stat_result:
+    def _check(self, descriptor: int, when: str) -> None:
         """Check that it is a regular file, and the one that was opened first."""
         try:
             status = os.fstat(descriptor)
@@ -205,13 +165,13 @@ class FileSource(Source):
         if self.identity and identity_of(status) != self.identity:
             raise FileError(f"file changed {when}; try again", file=self.name)
         self.identity = identity_of(status)
-        return status
+        self.size = status.st_size
 
     def _read(self, offset: int, length: int) -> bytes:
         pieces = []
-        with self._opened() as descriptor:
+        with self._opened() as file:
             while length:
-                piece = self._pread(descriptor, offset, length)
+                piece = self._pread(file.number, offset, length)
                 pieces.append(piece)
                 offset += len(piece)
                 length -= len(piece)
@@ -227,7 +187,7 @@ class FileSource(Source):
             with self._opened() as own, suppress(OSError):
                 while copied < length:
                     places = (offset + copied, position + copied)
-                    count = os.copy_file_range(own, descriptor, length - copied, *places)
+                    count = os.copy_file_range(own.number, descriptor, length - copied, *places)
                     if not count:
                         break
                     copied += count

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "paramctl"
 FLOORS = [
     ["paramctl.doors"],
-    ["paramctl", "paramctl.errors", "paramctl.dtypes"],
+    ["paramctl", "paramctl.descriptors", "paramctl.errors", "paramctl.dtypes"],
     [
         "paramctl.allocation",
         "paramctl.few",

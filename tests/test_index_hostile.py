@@ -1,7 +1,6 @@
 """What the index of a sharded model may do to us: section D, as users meet it."""
 
 import os
-import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -109,19 +108,6 @@ def test_metadata_of_an_index_may_be_anything(value: object, tmp_path: Path) -> 
     run = paramctl("ls", path, "--format", "names")
     assert (run.code, run.out, run.err) == (0, "w\nhead\n", "")
     assert open_model(path).metadata == {"x": value, "head": "w"}
-
-
-def test_hundreds_of_files_need_few_descriptors(tmp_path: Path) -> None:
-    names = [f"{number}.safetensors" for number in range(300)]
-    for number, name in enumerate(names):
-        (tmp_path / name).write_bytes(one(F32, name=f'"w{number}"'))
-    path = index(tmp_path, {f"w{number}": name for number, name in enumerate(names)})
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
-
-    run = subprocess.run([PARAMCTL, "ls", path], capture_output=True, check=True, preexec_fn=limit)
-    assert run.stdout.count(b"\n") == 300
 
 
 def test_a_folder_that_cannot_be_read_is_said(

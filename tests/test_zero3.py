@@ -26,7 +26,7 @@ import paramctl
 from paramctl import arrays
 from paramctl.checkpoint import Entry, ReadOptions
 from paramctl.errors import FileError, LimitError, MalformedError, ParamctlError, UnsafeError
-from paramctl.formats import joined, open_checkpoint
+from paramctl.formats import open_checkpoint
 from paramctl.slices import select
 from paramctl.sources import FileSource
 from paramctl.views.units import format_bytes
@@ -236,17 +236,6 @@ def test_a_server_s_latest_names_a_folder_beside_it(
 def test_a_server_s_model_may_be_called_latest(server: Server) -> None:
     torch.save(STATE, server.folder / "latest")
     assert list(paramctl.open(f"{server.url}/latest")) == list(STATE)
-
-
-def test_few_files_are_open_at_a_time(
-    tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(joined, "MAX_OPEN", 2)
-    model = paramctl.open(write(tmp_path, files))
-    before = len(os.listdir("/dev/fd"))
-    arrays.read(model["a.weight"])
-    arrays.read(model["b.weight"])
-    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_what_is_not_asked_for_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

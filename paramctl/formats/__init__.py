@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from paramctl.checkpoint import Checkpoint, ReadOptions
+from paramctl.descriptors import FILES
 from paramctl.doors import option
 from paramctl.errors import MalformedError, UsageError, blaming
 from paramctl.formats.registry import find_reader
@@ -69,6 +70,7 @@ def read_checkpoint(source: Source, options: ReadOptions = DEFAULT) -> Checkpoin
             what = f"{checkpoint.format} holds no keys, so no '{options.key}'"
             raise UsageError(what, hint=("leave ", option("key"), " out"))
     source.release()
+    FILES.close()
     return checkpoint
 
 

@@ -66,10 +66,7 @@ def _list(folder: str) -> list[str]:
 
 def _find_step(folder: str) -> str:
     """Return the folder of the step that DeepSpeed wrote last."""
-    source = FileSource(os.path.join(folder, LATEST))
-    step = _read_step(source)
-    source.release()
-    return os.path.join(folder, step)
+    return os.path.join(folder, _read_step(FileSource(os.path.join(folder, LATEST))))
 
 
 def _read_step(latest: Source) -> str:

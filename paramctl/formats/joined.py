@@ -8,8 +8,6 @@ from paramctl.checkpoint import Storage
 from paramctl.derived import Derived
 from paramctl.sources import Source
 
-MAX_OPEN = 256  # files: of more, each is closed again when a piece of it has been read
-
 
 class Joined(Derived):
     """The bytes of `pieces` one behind the other."""
@@ -28,8 +26,6 @@ class Joined(Derived):
             within = offset - (self._ends[place] - nbytes)
             count = min(length, nbytes - within)
             data.append(source.read(start + within, count))
-            if len(self.bases) > MAX_OPEN:
-                source.release()
             offset, length = offset + count, length - count
         return b"".join(data)
 

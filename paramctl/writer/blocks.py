@@ -19,7 +19,6 @@ BLOCK_BYTES = 1 << 22  # of pieces that make a block: a task for each costs more
 TASK_BYTES = 1 << 16  # of a block that is worth a task
 SMALL_BYTES = 1 << 16  # of a part that is no block of its own
 BATCH_BYTES = 1 << 18  # of small pieces that are written together: a write for each costs more
-MAX_OPEN = 8  # sources whose descriptors and caches are kept
 
 
 class Span(NamedTuple):
@@ -146,19 +145,12 @@ def _is_free(piece: Piece, checksum: Checksum | None) -> bool:
 
 
 def _read_each(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """Yield the bytes of pieces, which may be of more files than can be open at once."""
-    used: dict[int, Source] = {}
+    """Yield the bytes of pieces."""
     for piece in pieces:
         data = piece.read()
         if len(data) != piece.nbytes:
             raise ParamctlError(f"{piece.source.name} gave {len(data)} bytes, not {piece.nbytes}")
         yield data
-        used[id(piece.source)] = piece.source
-        if len(used) > MAX_OPEN:
-            for source in used.values():
-                source.check_unchanged()
-                source.release()
-            used.clear()
 
 
 def cut(parts: Iterable[Part]) -> Iterator[Block | Batch]:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from paramctl.descriptors import FILES
 from paramctl.sources import Source
-from paramctl.writer.blocks import MAX_OPEN, Batch, Block, cut
+from paramctl.writer.blocks import Batch, Block, cut
 from paramctl.writer.layout import Layout
 from paramctl.writer.outlet import Outlet
 from paramctl.writer.progress import Progress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 1 << 26  # bytes that are begun before they are written
 MAX_THREADS = 8
+MAX_KEPT = 8  # sources whose caches are kept
 
 
 class Crew:
@@ -37,7 +39,7 @@ class Crew:
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[tuple[Block | Batch, Future[int] | None]] = deque()
         self._ahead = self._computing = 0
-        self._open: OrderedDict[int, Source] = OrderedDict()
+        self._kept: OrderedDict[int, Source] = OrderedDict()
 
     def write(self, layout: Layout, target: Target) -> None:
         """Write a file's bytes to a target that has none yet.
@@ -56,7 +58,7 @@ class Crew:
             while self._pending:
                 self._finish(outlet)
             outlet.flush()
-            for source in self._open.values():
+            for source in self._kept.values():
                 source.check_unchanged()
         finally:
             self._dismiss()
@@ -67,9 +69,10 @@ class Crew:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
         waiting = (source for block, _ in self._pending for source in _sources(block))
-        for source in (*self._open.values(), *waiting):
+        for source in (*self._kept.values(), *waiting):
             source.release()
-        self._open.clear()
+        FILES.close()
+        self._kept.clear()
         self._pending.clear()
         self._ahead = self._computing = 0
 
@@ -120,10 +123,10 @@ class Crew:
 
     def _use(self, source: Source) -> None:
         """Note that a source is used, and let go of the one that was not for the longest time."""
-        self._open[id(source)] = source
-        self._open.move_to_end(id(source))
-        if len(self._open) > MAX_OPEN:
-            _, unused = self._open.popitem(last=False)
+        self._kept[id(source)] = source
+        self._kept.move_to_end(id(source))
+        if len(self._kept) > MAX_KEPT:
+            _, unused = self._kept.popitem(last=False)
             unused.check_unchanged()
             unused.release()
 

@@ -7,10 +7,9 @@ and a power cut leave a draft, `.NAME.<12 hex digits>.paramctl-tmp`.
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Condition
+from contextlib import closing, suppress
 
+from paramctl.descriptors import Descriptor
 from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import FileSource, identity_of
@@ -20,7 +19,6 @@ from paramctl.writer.target import Target
 
 DISK_BYTES = 1 << 25  # that are written before the disk is told to begin
 MAX_NAME = 200  # bytes of a file's name that its draft's name holds: 255 is the most for both
-NONE = -1
 NO_PREALLOCATION = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -36,10 +34,8 @@ class Draft(Target):
         self.name = name
         self._path = folder.join(name)
         self._interrupts = interrupts
-        self._descriptor = NONE
+        self._open: Descriptor | None = None
         self._position = self._sent = 0
-        self._idle = Condition()
-        self._writers = 0
         self._draft = ""
         self._is_placed = False
         self._old = folder.status(name)
@@ -70,9 +66,10 @@ class Draft(Target):
         mode = 0o600 if self._old else 0o666
         with naming(self._path):
             with self._interrupts.held():
-                self._descriptor = os.open(draft, flags, mode, dir_fd=self._folder.descriptor)
+                descriptor = os.open(draft, flags, mode, dir_fd=self._folder.descriptor)
+                self._open = Descriptor(descriptor)
                 self._draft = draft
-            _preallocate(self._descriptor, nbytes)
+            _preallocate(descriptor, nbytes)
 
     def write(self, data: bytes) -> None:
         """Write bytes behind those before.
@@ -80,33 +77,23 @@ class Draft(Target):
         Raises:
             FileError: the operating system says no.
         """
-        with naming(self._path):
-            _write(self._descriptor, self._position, data)
+        self.write_ahead(self._position, data)
         self.pass_by(len(data))
 
     def write_ahead(self, position: int, data: bytes) -> None:
-        """Write bytes that are to stand at a position; from any thread but the one that closes.
+        """Write bytes that are to stand at a position; from any thread.
 
         Raises:
             FileError: the operating system says no, or the draft is closed.
         """
-        with naming(self._path), self._opened() as descriptor:
-            _write(descriptor, position, data)
+        with naming(self._path), self._opened() as draft:
+            _write(draft.number, position, data)
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        """Keep the draft open for the time of the context."""
-        with self._idle:
-            if self._descriptor == NONE:
-                raise FileError("the draft is closed", file=self._path)
-            descriptor = self._descriptor
-            self._writers += 1
-        try:
-            yield descriptor
-        finally:
-            with self._idle:
-                self._writers -= 1
-                self._idle.notify_all()
+    def _opened(self) -> closing[Descriptor]:
+        """Return the context in which the draft is open."""
+        if self._open is None:
+            raise FileError("the draft is closed", file=self._path)
+        return closing(self._open.share())
 
     def copy(self, source: FileSource, offset: int, nbytes: int) -> int:
         """Have the kernel copy bytes of another file behind those before; return how many it did.
@@ -114,7 +101,8 @@ class Draft(Target):
         Raises:
             FileError: the other file cannot be opened, or has changed.
         """
-        copied = source.copy_to(self._descriptor, self._position, offset, nbytes)
+        with self._opened() as draft:
+            copied = source.copy_to(draft.number, self._position, offset, nbytes)
         self.pass_by(copied)
         return copied
 
@@ -127,8 +115,8 @@ class Draft(Target):
         self._position += nbytes
         waiting = self._position - self._sent
         if waiting >= DISK_BYTES and hasattr(os, "posix_fadvise"):
-            with naming(self._path):
-                os.posix_fadvise(self._descriptor, self._sent, waiting, os.POSIX_FADV_DONTNEED)
+            with naming(self._path), self._opened() as draft:
+                os.posix_fadvise(draft.number, self._sent, waiting, os.POSIX_FADV_DONTNEED)
             self._sent = self._position
 
     def finish(self) -> None:
@@ -137,33 +125,32 @@ class Draft(Target):
         Raises:
             FileError: the operating system says no; it is not asked twice.
         """
-        with naming(self._path):
+        with naming(self._path), self._opened() as draft:
             if self._old:
-                self._keep_owner(self._old)
+                self._keep_owner(draft.number, self._old)
                 self._note_attributes()
-            sync(self._descriptor)
-            with self._interrupts.held():
-                self._close()
+            sync(draft.number)
+        self._close()
 
     def _close(self) -> None:
         """Close it when no thread writes to it any more: the number may be another file's then."""
-        with self._idle:
-            descriptor, self._descriptor = self._descriptor, NONE
-            self._idle.wait_for(lambda: not self._writers)
-        os.close(descriptor)
+        with self._interrupts.held():
+            draft, self._open = self._open, None
+            if draft:
+                draft.close()
 
-    def _keep_owner(self, old: os.stat_result) -> None:
-        own = os.fstat(self._descriptor)
+    def _keep_owner(self, descriptor: int, old: os.stat_result) -> None:
+        own = os.fstat(descriptor)
         mode = stat.S_IMODE(old.st_mode)
         if (own.st_uid, own.st_gid) != (old.st_uid, old.st_gid):
             try:
-                os.fchown(self._descriptor, old.st_uid, old.st_gid)
+                os.fchown(descriptor, old.st_uid, old.st_gid)
             except OSError as error:
                 if error.errno != errno.EPERM:
                     raise
                 mode &= 0o777
                 self.notes.append("its owner could not be kept: it is yours now")
-        os.fchmod(self._descriptor, mode)
+        os.fchmod(descriptor, mode)
 
     def _note_attributes(self) -> None:
         names: list[str] = []
@@ -195,9 +182,7 @@ class Draft(Target):
     def discard(self) -> None:
         """Remove it, also from its place if it is new there."""
         with self._interrupts.held():
-            if self._descriptor != NONE:
-                with suppress(OSError):
-                    self._close()
+            self._close()
             if self._draft:
                 self._folder.remove(self._draft)
             elif self._is_placed and not self._old:

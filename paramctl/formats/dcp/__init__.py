@@ -60,7 +60,6 @@ def _open_files(source: Source, records: Records, options: ReadOptions) -> Files
         if file is not None:
             with blaming(file.name):
                 _check_places(held, file.size)
-            file.release()
     return files
 
 
@@ -117,5 +116,4 @@ def _read_value(name: str, place: Place, files: Files, foreign: dict[str, None])
     with blaming(file.name):
         pickle = read_saved(name, place, file)
         foreign |= dict.fromkeys(foreign_globals(pickle))
-    file.release()
     return pickle.value

@@ -93,10 +93,7 @@ class Values:
         if name not in self._files:
             if len(self._files) >= MAX_SHARDS:
                 raise LimitError(f"the model names more than {MAX_SHARDS} files")
-            file = self._source.beside(name, follow=self._options.follow)
-            self._files[name] = file
-            if file is not None:
-                file.release()
+            self._files[name] = self._source.beside(name, follow=self._options.follow)
         return self._files[name]
 
 
