@@ -29,10 +29,13 @@ def test_a_plan_of_names_folds_numbers_that_stay() -> None:
     ]
 
 
-def test_numbers_that_have_no_label_stay_apart(tmp_path: Path) -> None:
+def test_numbers_that_have_no_label_stay_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     names = (f"h.{i}.mlp.{j}.{kind}" for i in range(3) for j in (0, 2) for kind in ("w", "b"))
-    save_file({name: ones(1) for name in names}, tmp_path / "m")
-    text = run_on_terminal("rename", tmp_path / "m", "h -> layers", NO_COLOR="1")
+    save_file({name: ones(1) for name in names}, "m")
+    text = run_on_terminal("rename", "m", "h -> layers", NO_COLOR="1")
     assert [line.split() for line in text.splitlines()[1:5]] == [
         [f"h.[0-2].mlp.{j}.{kind}", "x3", "→", f"layers.[0-2].mlp.{j}.{kind}"]
         for kind in "bw"

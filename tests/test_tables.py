@@ -168,7 +168,7 @@ def on_80_columns(*arguments: str | Path) -> list[str]:
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> tuple[Path, Path]:
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Return two models of long names that differ in values, in a type, and in a tie."""
     one = {f"{STACK}.{n}.attention.{k}.weight": torch.zeros(2, 3) for n in range(2) for k in "qv"}
     names = list(one)
@@ -176,36 +176,36 @@ def models(tmp_path: Path) -> tuple[Path, Path]:
     other[names[0]][0, 1] = 1
     other[names[2]] = other[names[2]].bfloat16()
     other[names[3]][1, 2] = 1
-    one_file, other_file = tmp_path / "a", tmp_path / "b"
-    save_file(one, one_file)
-    save_file(other, other_file)
-    return one_file, other_file
+    monkeypatch.chdir(tmp_path)
+    save_file(one, "a")
+    save_file(other, "b")
+    return "a", "b"
 
 
-def test_diff_keeps_the_type_that_is_the_reason(models: tuple[Path, Path]) -> None:
+def test_diff_keeps_the_type_that_is_the_reason(models: tuple[str, str]) -> None:
     assert on_80_columns("diff", *models)[2:] == DIFF.splitlines()
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a model of long names, one of them a tie, with a tensor that has no order."""
     state = {f"{STACK}.{n}.attention.{k}.weight": torch.eye(2) for n in range(2) for k in "qv"}
     state[f"{STACK}.1.attention.v.weight"] = torch.zeros(2, 2)
     state["rotary.frequencies"] = torch.ones(2, dtype=torch.complex64)
-    path = tmp_path / "model"
-    save_file(state, path, {"lm_head.weight": f"{STACK}.0.attention.q.weight"})
-    return path
+    monkeypatch.chdir(tmp_path)
+    save_file(state, "model", {"lm_head.weight": f"{STACK}.0.attention.q.weight"})
+    return "model"
 
 
-def test_stats_say_what_is_tied_and_why_there_are_no_numbers(model: Path) -> None:
+def test_stats_say_what_is_tied_and_why_there_are_no_numbers(model: str) -> None:
     assert on_80_columns("stats", model) == STATS.splitlines()
 
 
-def test_ls_says_what_is_tied_without_clipping_names_for_it(model: Path) -> None:
+def test_ls_says_what_is_tied_without_clipping_names_for_it(model: str) -> None:
     assert on_80_columns("ls", model, "--no-fold")[1:] == LS.splitlines()
 
 
-def test_show_goes_on_in_a_second_line_and_says_nothing_of_what_is_unknown(model: Path) -> None:
+def test_show_goes_on_in_a_second_line_and_says_nothing_of_what_is_unknown(model: str) -> None:
     assert on_80_columns("show", model, "lm_head.weight[0]") == [
         "lm_head.weight[0]  ·  [2] of [2, 2] float32  ·  grad: none stored",
         f"    tied to {STACK}.0.attention.q.weight",
@@ -229,14 +229,17 @@ metadata
 """
 
 
-def test_diff_shows_where_long_texts_differ(tmp_path: Path) -> None:
+def test_diff_shows_where_long_texts_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     state = {"w": torch.ones(2)}
     long = f"a.key.{'k' * 70}"
     one = {"short": "1", long: "one", "template": "same" * 50 + "A" * 99, "gone": "x" * 200}
     other = {"short": "2", long: "other", "template": "same" * 50 + "B" * 99}
-    save_file(state, tmp_path / "a", one)
-    save_file(state, tmp_path / "b", other)
-    shown = on_80_columns("diff", tmp_path / "a", tmp_path / "b")[2:]
+    save_file(state, "a", one)
+    save_file(state, "b", other)
+    shown = on_80_columns("diff", "a", "b")[2:]
     assert sorted(shown) == sorted(METADATA.splitlines())
 
 
@@ -246,5 +249,5 @@ def test_the_page_of_a_scheme_fits() -> None:
     assert f"\nsource  {source}\n        networks\n" in text
 
 
-def test_check_names_both_that_are_equal(model: Path) -> None:
+def test_check_names_both_that_are_equal(model: str) -> None:
     assert on_80_columns("check", model)[1:] == CHECK.splitlines()
