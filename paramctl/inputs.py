@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from paramctl.errors import FileError, UsageError
@@ -23,7 +23,7 @@ def open_path(path: str) -> FileSource:
         status = os.stat(path)
         if stat.S_ISFIFO(status.st_mode):
             with open(path, "rb", buffering=0) as pipe:
-                return _spool(pipe.fileno(), path)
+                return store(_read_all(pipe.fileno(), path), path)
     except (OSError, ValueError) as error:
         raise os_error(error, path) from error
     return FileSource(path)
@@ -35,14 +35,17 @@ def open_descriptor(descriptor: int, name: str) -> FileSource:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
             return FileSource(name, descriptor=descriptor)
-        return _spool(descriptor, name)
     except OSError as error:
         raise FileError.from_os(error, name) from error
+    return store(_read_all(descriptor, name), name)
 
 
-def _spool(descriptor: int, name: str) -> FileSource:
-    """Copy a pipe to a temporary file, a chunk at a time, and read that."""
-    return store(iter(partial(os.read, descriptor, CHUNK), b""), name)
+def _read_all(descriptor: int, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a pipe, a chunk at a time."""
+    try:
+        yield from iter(partial(os.read, descriptor, CHUNK), b"")
+    except OSError as error:
+        raise FileError.from_os(error, name) from error
 
 
 def store(chunks: Iterable[bytes], name: str) -> FileSource:

@@ -223,3 +223,11 @@ def test_the_files_that_were_used_last_are_kept(
         FILES.share(key, partial(open_file, key)).close()
     FILES.close()
     assert opened == [-1, -2, -3, -2]
+
+
+def test_a_pipe_that_cannot_be_read_is_told_from_a_full_disk() -> None:
+    reader, pipe = os.pipe()
+    with pytest.raises(FileError, match=r"^pipe: Bad file descriptor$"):
+        open_descriptor(pipe, "pipe")
+    os.close(reader)
+    os.close(pipe)
