@@ -44,9 +44,9 @@ class OpenFiles:
 
     def __init__(self) -> None:
         self._lock = RLock()  # whoever holds it may be the one who collects garbage
-        self._open: OrderedDict[int, Descriptor] = OrderedDict()
+        self._open: OrderedDict[object, Descriptor] = OrderedDict()
 
-    def share(self, key: int, opener: Callable[[], int]) -> Descriptor:
+    def share(self, key: object, opener: Callable[[], int]) -> Descriptor:
         """Return the file of a key, which is opened if need be, for who is to close it."""
         with self._lock:
             if key in self._open:
@@ -56,7 +56,7 @@ class OpenFiles:
                 self._keep(max(1, os.sysconf("SC_OPEN_MAX") // 4))  # the rest is for others
             return self._open[key].share()
 
-    def forget(self, key: int) -> None:
+    def forget(self, key: object) -> None:
         """Close the file of a key, unless somebody uses it now."""
         with self._lock:
             if key in self._open:

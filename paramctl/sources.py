@@ -9,6 +9,7 @@ import stat
 from abc import ABC, abstractmethod
 from contextlib import closing, suppress
 from functools import partial
+from typing import Self
 from weakref import finalize
 
 from paramctl.descriptors import FILES, Descriptor
@@ -39,6 +40,10 @@ class Source(ABC):
     block: int = 0
     identity: tuple[int, ...] = ()
     checksum: int | None = None
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return it as it is: its bytes do not change, and a copy of a model may share them."""
+        return self
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on.
@@ -110,7 +115,8 @@ class FileSource(Source):
         if not follow:
             self._flags |= os.O_NOFOLLOW
         self._own = None if descriptor is None else Descriptor(os.dup(descriptor))
-        finalize(self, self._own.close if self._own else partial(FILES.forget, id(self)))
+        self._key = object()
+        finalize(self, self._own.close if self._own else partial(FILES.forget, self._key))
         self.is_alone = self._own is not None
         self.check_unchanged()
 
@@ -137,7 +143,7 @@ class FileSource(Source):
 
     def _opened(self) -> closing[Descriptor]:
         """Return the context in which the file is open."""
-        return closing(self._own.share() if self._own else FILES.share(id(self), self._open))
+        return closing(self._own.share() if self._own else FILES.share(self._key, self._open))
 
     def _open(self) -> int:
         try:

@@ -1,6 +1,8 @@
 """Few files are open at a time, however many a model has, and each is the one that was listed."""
 
+import copy
 import os
+import pickle
 import struct
 import sys
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from index_rows import index
 from program import shell
@@ -18,6 +21,7 @@ from paramctl import arrays, passes, writer
 from paramctl.checkpoint import Checkpoint
 from paramctl.descriptors import FILES
 from paramctl.errors import FileError
+from paramctl.formats import read_checkpoint
 from paramctl.inputs import open_descriptor
 
 SHARDS = 300
@@ -231,3 +235,23 @@ def test_a_pipe_that_cannot_be_read_is_told_from_a_full_disk() -> None:
         open_descriptor(pipe, "pipe")
     os.close(reader)
     os.close(pipe)
+
+
+def test_a_file_is_not_taken_for_that_of_a_copy_that_is_gone(models: SimpleNamespace) -> None:
+    first, second = paramctl.open(models.A1), paramctl.open(models.B1)
+    for _ in range(20):  # a new object soon lies where one was that is gone
+        assert arrays.read(pickle.loads(pickle.dumps(first))["w7"])[0] == 7
+        assert arrays.read(paramctl.open(models.B1)["w7"])[0] == 7.5
+    assert arrays.read(second["w7"])[0] == 7.5
+    FILES.close()
+
+
+def test_copies_share_what_is_open(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", w=np.arange(3))
+    before = os.listdir("/dev/fd")
+    with (tmp_path / "a.npz").open("rb") as file:
+        model = read_checkpoint(open_descriptor(file.fileno(), "a.npz"))
+    model, entry = copy.deepcopy(model), model["w"]
+    assert arrays.read(model["w"]).tolist() == arrays.read(entry).tolist() == [0, 1, 2]
+    del model, entry
+    assert os.listdir("/dev/fd") == before
