@@ -5,8 +5,13 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, RLock
+from threading import RLock
 from typing import Self
+
+_LOCK = RLock()  # of all, as whoever holds it may collect garbage, and close any of them by that
+os.register_at_fork(
+    before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+)
 
 
 class Descriptor:
@@ -15,7 +20,6 @@ class Descriptor:
     def __init__(self, number: int) -> None:
         self.number = number
         self._users = 1
-        self._lock = Lock()
 
     def share(self) -> Self:
         """Return it for one more, from any thread, who is to close it too.
@@ -23,7 +27,7 @@ class Descriptor:
         Raises:
             OSError: it is closed.
         """
-        with self._lock:
+        with _LOCK:
             if not self._users:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             self._users += 1
@@ -31,7 +35,7 @@ class Descriptor:
 
     def close(self) -> None:
         """Close it, unless somebody else still uses it."""
-        with self._lock:
+        with _LOCK:
             self._users -= 1
             is_used = self._users > 0
         if not is_used:
@@ -43,12 +47,11 @@ class OpenFiles:
     """The files that were read last: a model has more of them than a process may have open."""
 
     def __init__(self) -> None:
-        self._lock = RLock()  # whoever holds it may be the one who collects garbage
         self._open: OrderedDict[object, Descriptor] = OrderedDict()
 
     def share(self, key: object, opener: Callable[[], int]) -> Descriptor:
         """Return the file of a key, which is opened if need be, for who is to close it."""
-        with self._lock:
+        with _LOCK:
             if key in self._open:
                 self._open.move_to_end(key)
             else:
@@ -58,13 +61,13 @@ class OpenFiles:
 
     def forget(self, key: object) -> None:
         """Close the file of a key, unless somebody uses it now."""
-        with self._lock:
+        with _LOCK:
             if key in self._open:
                 self._open.pop(key).close()
 
     def close(self) -> None:
         """Close all that nobody uses now."""
-        with self._lock:
+        with _LOCK:
             self._keep(0)
 
     def _keep(self, count: int) -> None:

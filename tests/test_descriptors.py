@@ -3,11 +3,13 @@
 import copy
 import os
 import pickle
+import signal
 import struct
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -255,3 +257,29 @@ def test_copies_share_what_is_open(tmp_path: Path) -> None:
     assert arrays.read(model["w"]).tolist() == arrays.read(entry).tolist() == [0, 1, 2]
     del model, entry
     assert os.listdir("/dev/fd") == before
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_reads_while_another_thread_opens_a_file(models: SimpleNamespace) -> None:
+    model = paramctl.open(models.A1)
+    opens, forks = Event(), Event()
+
+    def open_slowly() -> int:
+        opens.set()
+        forks.wait(0.2)  # in vain: the fork waits for us
+        return os.open(models.B1, os.O_RDONLY)
+
+    thread = Thread(target=lambda: FILES.share(open_slowly, open_slowly).close())
+    thread.start()
+    opens.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        try:
+            os._exit(int(arrays.read(model["w7"])[0]))
+        finally:
+            os._exit(1)
+    forks.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    FILES.close()
