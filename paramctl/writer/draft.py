@@ -91,9 +91,10 @@ class Draft(Target):
 
     def _opened(self) -> closing[Descriptor]:
         """Return the context in which the draft is open."""
-        if self._open is None:
+        draft = self._open  # another thread may close it meanwhile
+        if draft is None:
             raise FileError("the draft is closed", file=self._path)
-        return closing(self._open.share())
+        return closing(draft.share())
 
     def copy(self, source: FileSource, offset: int, nbytes: int) -> int:
         """Have the kernel copy bytes of another file behind those before; return how many it did.
