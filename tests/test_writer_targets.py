@@ -188,6 +188,7 @@ LIMITED = """
 import resource, sys
 from copy_verb import add_verb
 from paramctl.__main__ import main
+sys.dont_write_bytecode = True  # it would be cut, and taken for whole the next time
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 add_verb()
 sys.exit(main())
