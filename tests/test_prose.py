@@ -55,3 +55,12 @@ def test_a_caret_stays_below_its_place() -> None:
     call = ("init", "sample_models/mlp.pt", "-s", "normal(std=0.02, mean=oops)", "-n")
     *_, text, caret = run_on_terminal(*call, columns=34).splitlines()
     assert text[caret.index("^") :].startswith("oops")
+
+
+@pytest.mark.parametrize("width", [45, 46, 47, 80, 200])
+def test_a_caret_is_shown_only_where_what_it_points_into_is_in_one_line(width: int) -> None:
+    statement = f"0.bias = {' + '.join('1' * 9)} +"  # 44 characters, and what lacks is behind them
+    text = run_on_terminal("set", "sample_models/mlp.pt", statement, columns=width)
+    pointer = f"\n  {statement}\n  {' ' * len(statement)}^"
+    assert pointer in text if width >= 47 else "^" not in text
+    assert "(column 45)" in text

@@ -23,7 +23,6 @@ from paramctl.errors import (
 from paramctl.views.escaping import escape
 
 _OF_PYDANTIC = re.compile("Value error, |, unable to parse string as an? [a-z]+")
-POINTED = 76  # characters of an expression that a caret points into
 EXAMPLES = """
 $ paramctl ls sample_models/mlp.pt
 sample_models/mlp.pt  ·  torch zip  ·  a state dict
@@ -162,14 +161,15 @@ def _report(environment: Environment, error: ParamctlError) -> int:
         environment.flush()
     except (ParamctlError, ClosedPipeError):
         environment.abandon_output()
-    pointer = _point(error) if environment.err_is_terminal else ""
+    pointer = _point(error, environment.err_width) if environment.err_is_terminal else ""
     environment.say(error.render(escape, "shell") + pointer)
     return error.exit_code
 
 
-def _point(error: ParamctlError) -> str:
-    """Return two lines that show the place in an expression, if it fits a screen."""
+def _point(error: ParamctlError, width: int | None) -> str:
+    """Return two lines that show the place in an expression, if they are not wider than that."""
     if not isinstance(error, ExpressionError) or not error.text.isprintable():
         return ""
-    fits = len(error.text) < POINTED
-    return f"\n  {error.text}\n  {' ' * error.column}^" if fits else ""
+    caret = f"  {' ' * error.column}^"
+    fits = not width or max(len(error.text) + 2, len(caret)) <= width
+    return f"\n  {error.text}\n{caret}" if fits else ""

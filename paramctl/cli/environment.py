@@ -106,7 +106,7 @@ class Environment:
 
         On a terminal it is broken at blanks where it is too wide.
         """
-        text = _fold(f"{PROGRAM}: {message}\n", self._err_width)
+        text = _fold(f"{PROGRAM}: {message}\n", self.err_width)
         if isinstance(sys.stderr, io.TextIOWrapper):
             sys.stderr.reconfigure(errors="backslashreplace")
             with suppress(OSError):
@@ -139,7 +139,7 @@ class Environment:
         return get_terminal_size().columns
 
     @property
-    def _err_width(self) -> int | None:
+    def err_width(self) -> int | None:
         """The width of the terminal that standard error is; None where it is none."""
         if not self.err_is_terminal:
             return None
