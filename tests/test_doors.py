@@ -40,7 +40,7 @@ CASES: dict[str, tuple[list[object], Callable[[Model, Path], object], str, str]]
         ["merge", MLP, SHARED, "-n"],
         lambda model, _: model.merge(paramctl.open(SHARED)),
         "; --prefer first, or last, or rename them",
-        "; prefer='first', or last, or rename them",
+        "; prefer='first', or 'last', or rename them",
     ),
     "scheme": (
         ["resize", MLP, "0.weight", "--shape", "9x4", "-n"],
@@ -88,7 +88,13 @@ CASES: dict[str, tuple[list[object], Callable[[Model, Path], object], str, str]]
         ["ls", TRAINING, "--key", "epoch"],
         lambda *_: paramctl.open(TRAINING, key="epoch"),
         f"; see it with: paramctl meta {TRAINING} epoch",
-        "; see it with: metadata['epoch']",
+        f"; see it with: paramctl.open('{TRAINING}').metadata['epoch']",
+    ),
+    "place": (
+        ["ls", TRAINING, "--key", "optimizer.param_groups"],
+        lambda *_: paramctl.open(TRAINING, key="optimizer.param_groups"),
+        f"; see it with: paramctl meta {TRAINING} optimizer.param_groups",
+        f"; see it with: paramctl meta {TRAINING} optimizer.param_groups",
     ),
     "metadata": (
         ["meta", MLP, "--delete", "zzz", "-n"],

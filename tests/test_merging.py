@@ -147,7 +147,7 @@ def test_the_error_lists_five_and_counts_the_rest() -> None:
     assert str(error.value) == (
         "8 names are in several models with different contents: '0' (state.pt, state.pt), "
         "'1' (state.pt, state.pt), '2' (state.pt, state.pt), '3' (state.pt, state.pt), "
-        "'4' (state.pt, state.pt), and 3 more; prefer='first', or last, or rename them"
+        "'4' (state.pt, state.pt), and 3 more; prefer='first', or 'last', or rename them"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from paramctl.checkpoint import Checkpoint
-from paramctl.doors import option
+from paramctl.doors import Spelling, option
 from paramctl.errors import UsageError
 from paramctl.few import list_few
 
@@ -73,5 +73,5 @@ def _collision(models: Sequence[Checkpoint], colliding: Mapping[str, Iterable[in
     what = f"{count} in several models with different contents"
     return UsageError(
         f"{what}: {list_few(listed, MAX_NAMED, last=', and ')}",
-        hint=(option("prefer", "first"), ", or last, or rename them"),
+        hint=(option("prefer", "first"), ", or ", Spelling("last", "'last'"), ", or rename them"),
     )

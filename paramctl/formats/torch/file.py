@@ -118,7 +118,9 @@ def _no_tensors(file: str, key: str) -> ParamctlError:
     import shlex  # noqa: PLC0415 (only for the error)
 
     shell = shlex.join(["paramctl", "meta", file, key])
-    hint = ("see it with: ", Spelling(shell, f"metadata[{key!r}]"))
+    python = f"paramctl.open({file!r}).metadata[{key!r}]"
+    way = shell if "." in key else Spelling(shell, python)  # metadata has no places within parts
+    hint = ("see it with: ", way)
     return AddressError(f"'{key}' is no part with tensors", hint=hint)
 
 
