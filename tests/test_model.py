@@ -79,7 +79,7 @@ def test_what_was_found_prints_its_numbers() -> None:
     assert repr(parameter.outcome.difference) == "<Difference: 7 of 8 equal, largest 2>"
     assert repr(Moments(0)) == "<Moments of 0 values>"
     changed = model.set("0.bias = 1").with_metadata({"a": "b"})
-    told = "3 parameters equal, 1 parameters changed, 1 in metadata"
+    told = "3 equal, 1 changed, 1 in metadata"
     assert repr(model.diff(changed)) == f"<Comparison: {told}>"
     assert repr(paramctl.open(SAMPLES / "mlp.yaml").probe(seed=0)) == (
         "<Probe: loss -0.6322, 3 outputs, 4 parameters>"

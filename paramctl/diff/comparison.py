@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
 
     def __repr__(self) -> str:
         beside = {"in metadata": len(self.metadata), "in classes": len(self.classes)}
-        told = {f"parameters {change}": count for change, count in self.counts.items()} | beside
+        told = {str(change): count for change, count in self.counts.items()} | beside
         return f"<Comparison: {', '.join(f'{n:,} {what}' for what, n in told.items() if n)}>"
 
     @classmethod
