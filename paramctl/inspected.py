@@ -111,7 +111,8 @@ class Inspected(Checkpoint):
         `strip_prefix` are compared without it.
 
         Raises:
-            UsageError: an address names nothing in either, or two names become one.
+            UsageError: an address names nothing in either, or two names become one, or a tolerance
+                is below 0 or not finite.
             ParamctlError: values cannot be read; the class says why.
         """
         from paramctl.diff.choosing import choose  # noqa: PLC0415 (rarely needed)
@@ -121,10 +122,13 @@ class Inspected(Checkpoint):
         from paramctl.views.metadata import tell_plainly  # noqa: PLC0415 (rarely needed)
         from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
 
+        tolerance = Tolerance(atol, rtol)
+        if not tolerance.is_sound:
+            what = f"atol={atol!r}, rtol={rtol!r} is no tolerance"
+            raise UsageError(what, hint="finite numbers from 0 on")
         models = strip_prefixes(self, strip_prefix), strip_prefixes(other, strip_prefix)
         pairs = pair_chosen(models, choose(models, addresses, ()))
         ignored = {*ignore, *(("metadata", "class") if addresses else ())}
-        tolerance = Tolerance(atol, rtol)
         parameters = compare_parameters(models, pairs, tolerance, no_progress, ignored)
         return Comparison.of(models, parameters, ignored, tell_plainly)
 

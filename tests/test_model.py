@@ -246,6 +246,14 @@ def test_a_comparison_in_python_is_that_of_the_verb(tmp_path: Path) -> None:
         model.diff(changed, "0.wieght")
 
 
+@pytest.mark.parametrize("number", [-1, -0.5, float("nan"), float("inf")])
+def test_a_tolerance_that_nothing_is_held_to_is_refused(number: float) -> None:
+    model = paramctl.open(SAMPLES / "mlp.pt")
+    for compare in (partial(model.diff, atol=number), partial(model.diff, rtol=number)):
+        with pytest.raises(UsageError, match="is no tolerance; finite numbers from 0 on"):
+            compare(model)
+
+
 def test_what_differs_beside_values_can_be_ignored(tmp_path: Path) -> None:
     model = paramctl.open(SHARED)
     untied = model.untie()

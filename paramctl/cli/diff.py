@@ -1,7 +1,6 @@
 """`paramctl diff`: how two models differ."""
 
 from enum import StrEnum
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -153,7 +152,7 @@ def _parse_tolerance(text: str) -> "Tolerance":
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if not 1 <= len(numbers) <= 2 or any(n < 0 or not isfinite(n) for n in numbers):
+    if not 1 <= len(numbers) <= 2 or not Tolerance(*numbers).is_sound:
         hint = "write 1e-6, or 1e-8,1e-5 for one that grows with the values too"
         raise UsageError(f"'{text}' is no tolerance", hint=hint)
     return Tolerance(*numbers)

@@ -20,6 +20,11 @@ class Tolerance(NamedTuple):
     absolute: float = 0.0
     relative: float = 0.0
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether both numbers are finite, and none is below 0."""
+        return all(0 <= number < inf for number in self)
+
 
 EXACT = Tolerance()
 
