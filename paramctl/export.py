@@ -53,7 +53,7 @@ def export_onnx(checkpoint: Checkpoint, given: str) -> bytes:
             "--weights FILE, or fill it by paramctl init",
             "init() gives it some, graft() those of another model",
         )
-        raise UsageError("it has no values yet", hint=hint)
+        raise UsageError("it has no values yet", hint=hint, file=checkpoint.file)
     if sum(entry.nbytes for entry in checkpoint.values()) > MAX_BYTES:
         raise LimitError("a model of more than 2 GiB, which no ONNX file holds")
     module = build(checkpoint, "cpu").eval()

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,14 @@ def test_a_tolerance_that_nothing_is_held_to_is_refused(number: float) -> None:
     for compare in (partial(model.diff, atol=number), partial(model.diff, rtol=number)):
         with pytest.raises(UsageError, match="is no tolerance; finite numbers from 0 on"):
             compare(model)
+
+
+def test_an_error_names_the_model_that_lacks_values() -> None:
+    spec, model = paramctl.open(SAMPLES / "mlp.yaml"), paramctl.open(SAMPLES / "mlp.pt")
+    with pytest.raises(UsageError, match=f"^{re.escape(spec.file)}: it has no values to copy"):
+        model.graft(spec)
+    with pytest.raises(UsageError, match=f"^{re.escape(spec.file)}: it has no values yet"):
+        spec.export("x.onnx")
 
 
 def test_what_differs_beside_values_can_be_ignored(tmp_path: Path) -> None:

@@ -72,12 +72,12 @@ def _nothing_fits(source: Checkpoint, target: Checkpoint) -> UsageError:
 
     if source.is_planned:
         has_them = (Spelling("SRC", "the source"), " is the model that has them")
-        return UsageError("it has no values to copy", hint=has_them)
+        return UsageError("it has no values to copy", hint=has_them, file=source.file)
     what = f"nothing in it fits into {target.file}"
     prefix = find_prefix(source.entries, target.entries)
     if not prefix:
         hint = (Spelling("--map", "source.rename()"), " changes its names")
-        return UsageError(what, hint=hint)
+        return UsageError(what, hint=hint, file=source.file)
     is_its_own = any(name.startswith(prefix) for name in source)
     rule = f"{prefix.removesuffix('.')} ->" if is_its_own else f"s/^/{prefix}/"
     return UsageError(what, hint=Spelling(f"--map '{rule}'", f"source.rename({rule!r})"))
