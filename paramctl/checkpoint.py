@@ -114,7 +114,7 @@ class Checkpoint(Mapping[str, Entry]):
         foreign: the classes and functions named in the file that a loader would import and run.
         complaints: what is wrong with the file though it can be listed.
         build: makes the `torch.nn.Module` on a device, with PyTorch's own values, where it is known
-            how; None else.
+            how; None else. What a spec ties are tensors of their own in it.
         outline: tells the modules of a whole pickled one, which cannot be built; None else.
     """
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Model(Inspected):
-    """A checkpoint that can be looked into, and changed: into another one, nothing computed yet."""
+    """A checkpoint whose methods are the verbs.
+
+    What changes it returns another one, nothing computed yet. Its attributes are those of
+    `paramctl.Checkpoint`.
+    """
 
     @checked
     def init(
