@@ -4,8 +4,10 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import h5py
@@ -22,6 +24,7 @@ from paramctl.errors import MalformedError, UsageError
 from paramctl.formats import open_checkpoint, read_checkpoint
 from paramctl.formats.hdf5 import datasets
 from paramctl.formats.hdf5.file import read
+from paramctl.formats.hdf5.library import File
 from paramctl.slices import select
 from paramctl.sources import BytesSource, FileSource
 
@@ -461,3 +464,54 @@ def test_values_in_a_packing_that_is_not_read_are_missing_and_the_rest_is_there(
     model = paramctl.open(tmp_path / "x.h5")
     assert "scaleoffset" in model.missing["a"]
     assert np.array_equal(arrays.read(model["b"]), np.ones(3))
+
+
+class Slow(BytesSource):
+    """Bytes that are read when something has happened; tells whether it did in time."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, "slow")
+        self.started, self.happened = Event(), Event()
+        self.in_time: list[bool] = []
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self.started.set()
+        self.in_time.append(self.happened.wait(10))
+        return super()._read(offset, length)
+
+
+def test_who_collects_garbage_does_not_wait_for_who_reads(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as written:
+        written["a"] = 1.0
+    slow = Slow((tmp_path / "a.h5").read_bytes())
+    slow.happened.set()
+    reading, gone = File(slow), File(BytesSource((tmp_path / "a.h5").read_bytes(), "gone"))
+    slow.started.clear()
+    slow.happened.clear()
+    with gone.opened():
+        pass
+
+    def read() -> None:
+        with reading.opened() as root:
+            assert root["a"][()] == 1
+
+    with ThreadPoolExecutor() as pool:
+        read_by = pool.submit(read)
+        slow.started.wait()
+        del gone
+        slow.happened.set()
+        assert read_by.result() is None
+    assert all(slow.in_time)
+
+
+def test_the_files_of_models_that_are_gone_are_closed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as written:
+        written.create_dataset("a", data=np.arange(3), chunks=(2,))
+    before = os.listdir("/dev/fd")
+    for _ in range(10):
+        model = paramctl.open(tmp_path / "a.h5")
+        assert model.read("a").tolist() == [0, 1, 2]
+        del model
+    assert len(os.listdir("/dev/fd")) <= len(before) + 1
+    paramctl.open(tmp_path / "a.h5")
+    assert os.listdir("/dev/fd") == before

@@ -1,8 +1,9 @@
 """The library h5py, which is imported when it is needed and is given our sources for files."""
 
 import io
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -34,7 +35,7 @@ class File:
         self.source, self.root = open_superblock(source)
         self.heaps = Heaps(self.source)
         self._lock = RLock()
-        self._close: finalize[[], File] | None = None
+        self._abandon: finalize[[Any], File] | None = None
         self._root: Any = None
 
     @contextmanager
@@ -54,21 +55,37 @@ class File:
                 raise MalformedError(f"HDF5: {_message(fault)}") from fault
 
     def _open(self) -> Any:
-        if self._close is None:
-            h5py = load_h5py()
-            file = h5py.File(_Stream(self.source, self.heaps), "r", rdcc_nbytes=CACHE)
-            # the library would close it after Python's end, and ask Python for bytes then
-            self._close = finalize(self, file.close)
+        if self._abandon is None:
+            _close_abandoned()
+            file = load_h5py().File(_Stream(self.source, self.heaps), "r", rdcc_nbytes=CACHE)
             self._root = file["/"]
+            self._abandon = finalize(self, _ABANDONED.append, (file, self._root))
         return self._root
 
     def release(self) -> None:
         """Close it until it is asked for again."""
         with self._lock:
-            if self._close is not None:
-                self._close()
-            self._close = self._root = None
+            if self._abandon is not None:
+                self._abandon()
+            self._abandon = self._root = None
+        _close_abandoned()
         self.source.release()
+
+
+def _close_abandoned() -> None:
+    """Close what was open in files that nobody has any more."""
+    with suppress(IndexError):  # another thread may have closed the last
+        while True:
+            file, _ = _ABANDONED.pop()
+            file.close()
+
+
+_ABANDONED: deque[Any] = deque()
+"""Open files with their root groups. Who collects garbage may not close them: for that the library
+waits for other threads, and one of those may read, and wait for a lock that is held here."""
+
+# behind those of all files; the library would close them after Python's end, and ask it for bytes
+finalize(File, _close_abandoned)
 
 
 def load_h5py() -> Any:
