@@ -21,7 +21,14 @@ def test_words_stay_whole_and_in_order_and_lines_fit(words: list[str], width: in
 
 @pytest.mark.parametrize("width", [10, 20, 40])
 @pytest.mark.parametrize(
-    "copied", ["paramctl ls --ties 'my model.pt'", "'0.block 0'", "--scheme xavier", "a" * 60]
+    "copied",
+    [
+        "paramctl ls --ties 'my model.pt'",
+        "paramctl drop m.gguf 'h.[0-3].ffn' h.5.ffn 'h.[7-9].ffn' --dtype float32",
+        "'0.block 0'",
+        "--scheme xavier",
+        "a" * 60,
+    ],
 )
 def test_what_is_copied_from_a_message_is_in_one_line(copied: str, width: int) -> None:
     lines = fold(f"what is wrong with this one; {copied}; and the rest of it", width).split("\n")

@@ -3,7 +3,9 @@
 import re
 
 INDENT = "  "
-_WHOLE = re.compile(r"(?<!\w)'[^']*'|paramctl [^;']*|(?<!\S)--[a-z-]+ [^\s;]+|  [·-](?=  )")
+_QUOTED = r"(?<!\w)'[^']*'"
+_COMMAND = rf"paramctl (?:{_QUOTED}|[^;'])*"
+_WHOLE = re.compile(rf"{_QUOTED}|{_COMMAND}|(?<!\S)--[a-z-]+ [^\s;]+|  [·-](?=  )")
 
 
 def fold(line: str, width: int) -> str:
