@@ -250,12 +250,13 @@ def test_a_parameter_that_is_tied_to_a_buffer_is_refused(
     tmp_path: Path, torch_forks: Forks
 ) -> None:
     spec, model, tied = tmp_path / "bn.yaml", tmp_path / "bn", tmp_path / "tied"
-    spec.write_text("layers:\n  - Linear: [4, 3]\n  - BatchNorm1d: 3\n")
+    spec.write_text("layers:\n  - Linear: [4, 3]\n  - name: norm 1\n    BatchNorm1d: 3\n")
     torch_forks.run("init", spec, "-o", model)
-    assert torch_forks.run("tie", model, "1.running_var", "1.weight", "-o", tied).code == 0
+    names = ("norm 1.running_var", "norm 1.weight")
+    assert torch_forks.run("tie", model, *names, "-o", tied).code == 0
     run = torch_forks.run("probe", tied)
     assert run.code == 2
-    assert "only one of them is a parameter" in run.err
+    assert "only one of them is a parameter; paramctl untie 'norm 1." in run.err
 
 
 def test_names_that_are_one_in_the_model_must_be_equal_in_the_file(

@@ -56,9 +56,16 @@ def _fill(checkpoint: Checkpoint, targets: Mapping[str, Tensor]) -> None:
         other = filled.setdefault(id(target), name)
         if other != name and not torch.equal(target, values.to(target.device, target.dtype)):
             what = f"'{other}' and '{name}' are one in the model, and are not equal"
-            hint = Spelling(f"paramctl tie {other} {name}", f"tie({other!r}, {name!r})")
+            hint = Spelling(_join("tie", other, name), f"tie({other!r}, {name!r})")
             raise UsageError(what, hint=hint, file=checkpoint.file)
         target.copy_(values)
+
+
+def _join(verb: str, *names: str) -> str:
+    """Return a command that can be pasted: names may have blanks."""
+    import shlex  # noqa: PLC0415 (only for errors)
+
+    return shlex.join(["paramctl", verb, *names])
 
 
 def read_tensor(entry: Entry) -> Tensor:
@@ -104,7 +111,7 @@ def _tie(module: nn.Module, name: str, tensor: Tensor, file: str) -> None:
     is_buffer = leaf in owner._buffers  # noqa: SLF001 (`register_buffer` refuses what is there)
     if is_buffer == isinstance(tensor, nn.Parameter):
         what = f"'{name}' is tied to another, and only one of them is a parameter"
-        hint = Spelling(f"paramctl untie {name}", f"untie({name!r})")
+        hint = Spelling(_join("untie", name), f"untie({name!r})")
         raise UsageError(what, hint=hint, file=file)
     if is_buffer:
         owner._buffers[leaf] = tensor  # noqa: SLF001 (the same)
