@@ -57,6 +57,16 @@ def test_values_are_read_by_their_address() -> None:
         paramctl.open(SAMPLES / "mlp.yaml").read("0.bias")
 
 
+def test_the_way_to_a_part_that_an_error_tells_reads_it(tmp_path: Path) -> None:
+    torch.save({"a w": torch.eye(3).to_sparse()}, tmp_path / "sparse.pt")
+    model = paramctl.open(tmp_path / "sparse.pt")
+    with pytest.raises(UsageError, match="it is no single array") as error:
+        model.read("a w")
+    call = str(error.value).partition("; ")[2].removesuffix(" reads a part of it")
+    part = eval(call, {"paramctl": paramctl, "model": model})  # noqa: S307 (an error of ours)
+    assert part.tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
 def test_a_slice_is_read_of_what_no_array_holds(tmp_path: Path) -> None:
     path = tmp_path / "large.safetensors"
     head = json.dumps({"w": {"dtype": "BF16", "shape": [4, 1 << 30], "data_offsets": [0, 1 << 33]}})

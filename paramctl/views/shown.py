@@ -86,7 +86,8 @@ class Shown(NamedTuple):
             raise UsageError(
                 f"'{self.entry.name}' is {self.entry.layout}: it is no single array",
                 hint=Spelling(
-                    "--format json shows its parts", "arrays.read() reads the parts of its entry"
+                    "--format json shows its parts",
+                    f"paramctl.arrays.read(model[{self.entry.name!r}].parts[0]) reads a part of it",
                 ),
             )
         return self.part
