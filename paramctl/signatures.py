@@ -23,6 +23,7 @@ R = TypeVar("R")
 _NUMBERS: dict[Any, type] = {int: Integral, float: Real}  # numpy's are of these, not of those
 _SHOWN = (float, bool, bytes, os.PathLike, type(None))
 _MODULE = re.compile(r"(?:\w+\.)+(?=\w)")
+_OPTIONAL = re.compile(r"Optional\[(.*)\]")  # as Python prints `Literal[...] | None`
 
 
 def checked(method: Callable[P, R]) -> Callable[P, R]:
@@ -66,6 +67,7 @@ def _fits(value: object, wanted: Any) -> bool:
 
 def _error(method: str, parameter: inspect.Parameter, value: object) -> UsageError:
     wanted = _MODULE.sub("", inspect.formatannotation(parameter.annotation))
+    wanted = _OPTIONAL.sub(r"\1 | None", wanted)
     what = f"{method}() takes {parameter.name} as {wanted}, not {_Short().repr(value)}"
     return UsageError(what, hint=_advise(method, parameter, value))
 

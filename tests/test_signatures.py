@@ -40,7 +40,7 @@ METHODS = [
         ("rename", [{0: "a"}], {}, "not {0: 'a'}"),
         ("merge", ["x.pt"], {}, "takes others as Checkpoint, not 'x.pt'; paramctl.open('x.pt') ma"),
         ("merge", [{"w": torch.ones(2)}], {}, "; paramctl.open('FILE') makes one"),
-        ("merge", [], {"prefer": "frist"}, "[Literal['first', 'last']], not 'frist'"),
+        ("merge", [], {"prefer": "frist"}, "Literal['first', 'last'] | None, not 'frist'"),
         (
             "graft",
             [Path("x.pt")],
@@ -61,6 +61,7 @@ METHODS = [
         ("check", [], {"against": "x.yaml"}, "; paramctl.open('x.yaml') makes one"),
         ("stats", [], {"quantiles": 0.5}, "stats() takes quantiles as Collection[float], not 0.5"),
         ("stats", [], {"quantiles": ["0.5"]}, "quantiles as Collection[float], not ['0.5']"),
+        ("probe", [], {"loss": "l1"}, "loss as Literal['sum', 'mse', 'cross_entropy'] | None, not"),
         ("save", [5], {}, "save() takes path as str | PathLike[str], not 5"),
         ("save", [b"x"], {}, "save() takes path as str | PathLike[str], not b'x'"),
         ("save", ["x"], {"ties": "both"}, "takes ties as Literal['alias', 'copy'], not 'both'"),
