@@ -147,10 +147,11 @@ class Inspected(Checkpoint):
             ParamctlError: values cannot be read, or the page not be written; the class says why.
         """
         from paramctl.report.making import check_name, make_report  # noqa: PLC0415 (loads numpy)
-        from paramctl.writer.files import save_bytes  # noqa: PLC0415 (rarely needed)
+        from paramctl.writer.files import check_place, save_bytes  # noqa: PLC0415 (rarely needed)
         from paramctl.writer.progress import no_progress  # noqa: PLC0415 (the same)
 
         check_name(os.fspath(path))
+        check_place(os.fspath(path), force=force)
         save_bytes(make_report(self, against, no_progress), os.fspath(path), force=force)
 
     @checked
@@ -195,7 +196,8 @@ class Inspected(Checkpoint):
             ParamctlError: it cannot be written; the class says why.
         """
         from paramctl.export import check_name, export_onnx  # noqa: PLC0415 (loads torch)
-        from paramctl.writer.files import save_bytes  # noqa: PLC0415 (rarely needed)
+        from paramctl.writer.files import check_place, save_bytes  # noqa: PLC0415 (rarely needed)
 
         check_name(os.fspath(path))
+        check_place(os.fspath(path), force=force)
         save_bytes(export_onnx(self, os.fspath(input)), os.fspath(path), force=force)

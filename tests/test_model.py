@@ -329,6 +329,21 @@ def test_a_report_is_that_of_the_verb(tmp_path: Path) -> None:
     assert pages[0].read_bytes() != pages[1].read_bytes()
 
 
+@pytest.mark.parametrize(("method", "name"), [("report", "page.html"), ("export", "model.onnx")])
+def test_a_file_that_is_in_the_way_is_told_before_anything_is_read(
+    method: str, name: str, tmp_path: Path
+) -> None:
+    save_file({"w": torch.ones(2)}, tmp_path / "model.safetensors")
+    model = paramctl.open(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / name).write_text("old")
+    with pytest.raises(UsageError, match="there already; force=True"):
+        getattr(model, method)(tmp_path / name)
+    with pytest.raises(ParamctlError, match="there is no such folder"):
+        getattr(model, method)(tmp_path / "none" / name)
+    assert (tmp_path / name).read_text() == "old"
+
+
 def test_what_is_exported_computes_as_torch_does(tmp_path: Path) -> None:
     model = paramctl.open(SAMPLES / "mlp.yaml").graft(paramctl.open(SAMPLES / "mlp.pt"))
     path = tmp_path / "mlp.onnx"

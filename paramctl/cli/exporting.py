@@ -3,13 +3,12 @@
 from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.notes import note_overflows
-from paramctl.cli.places import check_place
 from paramctl.cli.saving import Saving
 from paramctl.cli.weights import OWN_TYPE, with_values
 from paramctl.errors import UsageError, blaming
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
-from paramctl.writer.files import save_bytes
+from paramctl.writer.files import check_place, save_bytes
 
 
 def export_model(

@@ -10,14 +10,13 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import Filtering, ModelAndAddresses, Reading
-from paramctl.cli.places import check_place
 from paramctl.cli.progress import show_progress
 from paramctl.errors import UsageError, blaming
 from paramctl.few import list_few
 from paramctl.formats import open_checkpoint
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
-from paramctl.writer.files import save_bytes
+from paramctl.writer.files import check_place, save_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,14 +8,15 @@ from paramctl.cli.devices import Device
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAlone, Reading, TableForm, TableFormat
-from paramctl.cli.places import check_place, check_suffix
 from paramctl.cli.running import Running, Training, check_options
+from paramctl.cli.suffixes import check_suffix
 from paramctl.errors import UsageError, blaming
 from paramctl.init.devices import AUTO, choose_device
 from paramctl.init.seeds import fresh_seed
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
 from paramctl.writer import WriteOptions, save
+from paramctl.writer.files import check_place
 
 EXAMPLES = """
 $ paramctl probe sample_models/mlp.yaml --seed 0

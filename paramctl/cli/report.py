@@ -7,14 +7,13 @@ import typer
 from paramctl.cli.environment import Environment
 from paramctl.cli.models import open_model
 from paramctl.cli.options import ModelAlone, Reading
-from paramctl.cli.places import check_place
 from paramctl.cli.progress import show_progress
 from paramctl.cli.saving import STDOUT_NAME
 from paramctl.errors import UsageError
 from paramctl.formats import open_checkpoint
 from paramctl.views.escaping import escape
 from paramctl.views.units import format_bytes
-from paramctl.writer.files import save_bytes
+from paramctl.writer.files import check_place, save_bytes
 
 EXAMPLES = """
 $ paramctl report sample_models/gpt2 -o /tmp/gpt2.html --force --quiet

@@ -9,8 +9,8 @@ from paramctl.checkpoint import Checkpoint
 from paramctl.cli.environment import Environment
 from paramctl.cli.listing import Listing
 from paramctl.cli.models import STDIN_NAME
-from paramctl.cli.places import check_place, check_suffix
 from paramctl.cli.progress import show_progress
+from paramctl.cli.suffixes import check_suffix
 from paramctl.errors import UsageError
 from paramctl.sources import URL_SCHEMES
 from paramctl.views.changes import Changes
@@ -18,6 +18,7 @@ from paramctl.views.escaping import escape
 from paramctl.views.summary import list_others
 from paramctl.views.units import format_bytes
 from paramctl.writer import Report, WriteOptions, check, save, stream
+from paramctl.writer.files import check_place
 from paramctl.writer.formats import choose_format
 from paramctl.writer.options import DCP, SAFETENSORS
 from paramctl.writer.shards import parse_size

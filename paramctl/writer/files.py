@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from paramctl.checkpoint import Checkpoint
+from paramctl.doors import flag
 from paramctl.errors import FileError, UsageError
 from paramctl.sources import URL_SCHEMES
 from paramctl.writer.crew import Crew
@@ -25,6 +26,23 @@ def refuse_url(path: str) -> None:
     """
     if path.startswith(URL_SCHEMES):
         raise UsageError("nothing is written to a URL", hint="write a file, upload it", file=path)
+
+
+def check_place(path: str, *, force: bool) -> None:
+    """Make sure that there is a folder for a file, and no file in its way.
+
+    It is better known now than when all is computed.
+
+    Raises:
+        UsageError: a file is in the way, or it would be written to a server.
+        FileError: there is no such folder.
+    """
+    refuse_url(path)
+    if os.path.isfile(path) and not force:
+        hint = (flag("force"), " replaces it")
+        raise UsageError("the file is there already", hint=hint, file=path)
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
+        raise FileError("there is no such folder", hint="'mkdir -p' makes one", file=path)
 
 
 def save_file(
